@@ -1,0 +1,2 @@
+//! tapip
+fn main() {}

@@ -1,0 +1,16 @@
+//! Devices, Ethernet, and the vocabulary that every layer shares.
+#![warn(missing_docs)]
+
+mod api;
+pub mod checksum;
+mod counters;
+mod instant;
+mod mac;
+mod packet;
+mod pool;
+
+pub use api::{Capabilities, Device, DropReason, Interest, LinkState, Medium, Stats};
+pub use counters::{Counter, Counts, Reason};
+pub use instant::{Instant, sooner};
+pub use mac::{Cast, EtherType, MacAddr, ParseMacError};
+pub use packet::{Checksum, Faults, HEADROOM, Packet, Segmentation};

@@ -1,0 +1,14 @@
+//! Reliable byte streams (RFC 9293).
+mod api;
+mod drop_reason;
+mod info;
+mod seq;
+mod settings;
+mod state;
+
+pub use api::{Input, Shutdown, Streams};
+pub use drop_reason::DropReason;
+pub use info::{CaState, Info, NegotiatedOptions, Timer};
+pub use seq::SeqNum;
+pub use settings::{KeepAlive, Notice, ReceiveFlags, SendFlags, Setting, Settings, Stage};
+pub use state::State;

@@ -1,0 +1,175 @@
+//! The options of a socket, with Linux's meaning where Linux has them.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use ip::{SocketError, Tos, Ttl};
+use netdev::Instant;
+
+/// A change of one option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Setting {
+    /// Nagle's algorithm off (TCP_NODELAY; RFC 9293 §3.7.4).
+    NoDelay(bool),
+    /// Partial segments wait for more, 200 ms at most (TCP_CORK).
+    Cork(bool),
+    /// Probes on an idle connection (SO_KEEPALIVE and its three times); `None`: off.
+    KeepAlive(Option<KeepAlive>),
+    /// What close does with unsent data (SO_LINGER): `Some(0)` resets.
+    Linger(Option<Duration>),
+    /// Bind although an old connection of the port is in TIME-WAIT (SO_REUSEADDR).
+    ReuseAddr(bool),
+    /// Bytes that may wait to be acknowledged (SO_SNDBUF, not doubled).
+    SendBuffer(usize),
+    /// Bytes that may wait to be read (SO_RCVBUF, not doubled).
+    ReceiveBuffer(usize),
+    /// Hops (IP_TTL), 1 to 255.
+    Ttl(Ttl),
+    /// Service class (IP_TOS); its ECN bits are TCP's own.
+    Tos(Tos),
+    /// The largest segment in bytes (TCP_MAXSEG).
+    MaxSegment(u16),
+    /// How long sent data may stay unacknowledged (TCP_USER_TIMEOUT, RFC 9293 §3.9.1.1); `None`:
+    /// as long as the retransmission limit says.
+    UserTimeout(Option<Duration>),
+    /// Writable only while fewer unsent bytes than this wait (TCP_NOTSENT_LOWAT).
+    NotSentLowat(usize),
+    /// Acknowledge at once (TCP_QUICKACK).
+    QuickAck(bool),
+    /// The congestion control by name (TCP_CONGESTION).
+    Congestion(Cow<'static, str>),
+    /// A connection is accepted only when it has data (TCP_DEFER_ACCEPT).
+    DeferAccept(Option<Duration>),
+    /// Urgent data stays in the stream (SO_OOBINLINE).
+    OobInline(bool),
+    /// Whether DF is set and the path MTU discovered (IP_MTU_DISCOVER).
+    MtuDiscover(bool),
+    /// ICMP errors come as notices (IP_RECVERR).
+    ReceiveErrors(bool),
+    /// When bytes are scheduled, sent, acknowledged comes as notices (SO_TIMESTAMPING).
+    Timestamping(bool),
+    /// How long FIN-WAIT-2 lasts without a socket (TCP_LINGER2).
+    FinWait2Timeout(Duration),
+}
+
+/// All options in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// See [`Setting::NoDelay`].
+    pub no_delay: bool,
+    /// See [`Setting::Cork`].
+    pub cork: bool,
+    /// See [`Setting::KeepAlive`].
+    pub keep_alive: Option<KeepAlive>,
+    /// See [`Setting::Linger`].
+    pub linger: Option<Duration>,
+    /// See [`Setting::ReuseAddr`].
+    pub reuse_addr: bool,
+    /// See [`Setting::SendBuffer`].
+    pub send_buffer: usize,
+    /// See [`Setting::ReceiveBuffer`].
+    pub receive_buffer: usize,
+    /// See [`Setting::Ttl`].
+    pub ttl: Ttl,
+    /// See [`Setting::Tos`].
+    pub tos: Tos,
+    /// See [`Setting::MaxSegment`]; `None`: as the path says.
+    pub max_segment: Option<u16>,
+    /// See [`Setting::UserTimeout`].
+    pub user_timeout: Option<Duration>,
+    /// See [`Setting::NotSentLowat`].
+    pub not_sent_lowat: usize,
+    /// See [`Setting::QuickAck`].
+    pub quick_ack: bool,
+    /// See [`Setting::Congestion`].
+    pub congestion: &'static str,
+    /// See [`Setting::DeferAccept`].
+    pub defer_accept: Option<Duration>,
+    /// See [`Setting::OobInline`].
+    pub oob_inline: bool,
+    /// See [`Setting::MtuDiscover`].
+    pub mtu_discover: bool,
+    /// See [`Setting::ReceiveErrors`].
+    pub receive_errors: bool,
+    /// See [`Setting::Timestamping`].
+    pub timestamping: bool,
+    /// See [`Setting::FinWait2Timeout`].
+    pub fin_wait2_timeout: Duration,
+}
+
+/// When an idle connection is probed (RFC 9293 §3.8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// Idle time before the first probe (TCP_KEEPIDLE).
+    pub idle: Duration,
+    /// Time between probes (TCP_KEEPINTVL).
+    pub interval: Duration,
+    /// Unanswered probes before the connection is given up (TCP_KEEPCNT).
+    pub count: u32,
+}
+
+impl Default for KeepAlive {
+    /// Two hours (RFC 9293 §3.8.4), then nine probes 75 s apart, as Linux does.
+    fn default() -> KeepAlive {
+        KeepAlive { idle: Duration::from_secs(7200), interval: Duration::from_secs(75), count: 9 }
+    }
+}
+
+bitflags::bitflags! {
+    /// How to send.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct SendFlags: u8 {
+        /// More follows at once: hold a partial segment back (MSG_MORE).
+        const MORE = 1;
+        /// The last byte is urgent (MSG_OOB, RFC 6093).
+        const URGENT = 2;
+        /// What follows is not joined to this in one segment (MSG_EOR).
+        const END_OF_RECORD = 4;
+    }
+}
+
+bitflags::bitflags! {
+    /// How to receive.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct ReceiveFlags: u8 {
+        /// Leave the bytes where they are (MSG_PEEK).
+        const PEEK = 1;
+        /// The urgent byte, not the stream (MSG_OOB).
+        const URGENT = 2;
+    }
+}
+
+/// Something that a socket learns beside its stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// An ICMP error came (IP_RECVERR).
+    Error {
+        /// What it means to the connection.
+        error: SocketError,
+        /// What it said.
+        cause: ip::Cause,
+    },
+    /// The byte before `offset` (counted from the start of the stream) came so far
+    /// (SO_TIMESTAMPING).
+    Timestamp {
+        /// How far.
+        stage: Stage,
+        /// The byte after it.
+        offset: u64,
+        /// When.
+        at: Instant,
+    },
+}
+
+/// How far a byte came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// TCP took it into a segment.
+    Scheduled,
+    /// The segment was given to IP.
+    Sent,
+    /// The peer acknowledged it.
+    Acknowledged,
+}
