@@ -2,6 +2,8 @@
 mod api;
 mod drop_reason;
 mod info;
+mod options;
+mod segment;
 mod seq;
 mod settings;
 mod state;
@@ -9,6 +11,8 @@ mod state;
 pub use api::{Input, Shutdown, Streams};
 pub use drop_reason::DropReason;
 pub use info::{CaState, Info, NegotiatedOptions, Timer};
+pub use options::{Malformed, Options, SackBlock, Timestamps, Wire};
+pub use segment::{Flags, Segment};
 pub use seq::SeqNum;
 pub use settings::{KeepAlive, Notice, ReceiveFlags, SendFlags, Setting, Settings, Stage};
 pub use state::State;
