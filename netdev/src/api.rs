@@ -89,6 +89,10 @@ impl Capabilities {
     }
 }
 
+/// The least MTU that IPv4 can live with: a header of 60 bytes and 8 bytes of a fragment
+/// (RFC 791 §3.2).
+pub(crate) const LEAST_MTU: usize = 68;
+
 /// What the packets of a device begin with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Medium {

@@ -4,13 +4,21 @@
 mod api;
 pub mod checksum;
 mod counters;
+mod ethernet;
 mod instant;
+mod loopback;
 mod mac;
 mod packet;
 mod pool;
+mod port;
+mod segment;
+mod wire;
 
 pub use api::{Capabilities, Device, DropReason, Interest, LinkState, Medium, Stats};
 pub use counters::{Counter, Counts, Reason};
 pub use instant::{Instant, sooner};
+pub use loopback::Loopback;
 pub use mac::{Cast, EtherType, MacAddr, ParseMacError};
 pub use packet::{Checksum, Faults, HEADROOM, Packet, Segmentation};
+pub use port::{Frame, Port};
+pub use wire::{Wire, WireConfig, WireEnd};
