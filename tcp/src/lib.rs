@@ -7,6 +7,8 @@ mod segment;
 mod seq;
 mod settings;
 mod state;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use api::{Input, Shutdown, Streams};
 pub use drop_reason::DropReason;

@@ -1,0 +1,29 @@
+//! The bench: any [`Streams`](crate::Streams) on virtual time, with nothing real around it.
+//!
+//! Compiled under the feature `testing`, for the tests of this crate and for whoever writes a TCP
+//! of their own.
+//!
+//! - [`World`]: two hosts and a link between them that delays, loses, duplicates, reorders and
+//!   corrupts, from a seed. For what two machines do to each other.
+//! - [`Script`]: one host, and the test itself as its peer: it injects hand-made segments and
+//!   expects others. For what a host does, segment by segment.
+//! - [`Seg`]: a segment, to be sent or to be expected.
+//! - [`Host`]: a TCP with its clock and its [`Outbox`]; both worlds are made of it. It holds what
+//!   is true of every TCP against each call and each packet: right checksums, no segment longer
+//!   than the path takes, and no readiness that changes without [`Streams::changed`] saying so.
+//!
+//! A test that fails prints its seed and every step so far with its virtual time.
+//!
+//! [`Streams::changed`]: crate::Streams::changed
+
+mod host;
+mod link;
+mod script;
+mod seg;
+mod world;
+
+pub use host::{Host, Outbox, Sent};
+pub use link::{Link, LinkConfig};
+pub use script::{PEER, PEER_PORT, Script};
+pub use seg::{Payload, Seg, seg};
+pub use world::{Driven, Logged, Pair, Side, World, pattern};

@@ -1,0 +1,383 @@
+//! One host, whose peer is the test itself.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use ip::{Handle, Header, Protocol, SocketError};
+use netdev::{Instant, Packet, Segmentation};
+
+use super::{Host, Seg, Side, seg};
+use crate::{Flags, Info, Input, Shutdown, State, Streams};
+
+/// The address that injected segments come from.
+pub const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+/// The port that they come from.
+pub const PEER_PORT: u16 = 5000;
+
+/// A TCP under test at 10.0.0.1, and a peer that exists only as the segments that the test
+/// injects and expects.
+///
+/// Sequence numbers are relative, as tcpdump prints them: 0 is the SYN of whoever sends them. The
+/// peer's real ones begin at [`Script::peer_isn`], the ones of the TCP under test where its SYN
+/// says. Injecting also polls, as the stack does after a batch.
+pub struct Script {
+    /// The host under test.
+    pub host: Host,
+    /// The socket that [`Script::send`] and its kin speak of.
+    pub socket: Option<Handle>,
+    /// The real number of the peer's SYN; to be set before the first segment.
+    pub peer_isn: u32,
+    /// The peer, where a segment names no other.
+    pub peer: SocketAddr,
+    /// The local port, where a segment names no other.
+    pub port: u16,
+    /// The window that the peer offers, where a segment names no other.
+    pub peer_window: u16,
+    /// The real number of the SYN of the TCP under test.
+    isn: u32,
+    /// What the peer sends next, relative.
+    peer_nxt: u32,
+    /// What the TCP under test sends next, relative, as far as was expected.
+    seen_nxt: u32,
+    steps: Vec<String>,
+}
+
+impl Script {
+    /// A host at time zero, with no socket.
+    pub fn new(tcp: Box<dyn Streams>) -> Script {
+        Script {
+            host: Host::new(Side::A.addr(), tcp),
+            socket: None,
+            peer_isn: 1_000_000,
+            peer: SocketAddr::new(PEER, PEER_PORT),
+            port: 80,
+            peer_window: 65535,
+            isn: 0,
+            peer_nxt: 0,
+            seen_nxt: 0,
+            steps: Vec::new(),
+        }
+    }
+
+    /// Listens on a port, and takes one connection from the peer with an MSS of 1460: passive
+    /// open, three segments. The listener stays open and is returned.
+    pub fn accept_one(&mut self, port: u16) -> Handle {
+        self.port = port;
+        let listener = self.host.listen(port, 8);
+        self.step(format!("listen on {port}"));
+        self.handshake();
+        let (socket, _) = self.host.accept(listener).expect("a connection to accept");
+        self.socket = Some(socket);
+        self.step("accept".to_owned());
+        listener
+    }
+
+    /// The three segments that open a connection to a listener.
+    pub fn handshake(&mut self) {
+        self.inject(seg("S").mss(1460));
+        self.expect(seg("SA").seq(0).ack(1));
+        self.inject(seg("A"));
+    }
+
+    /// Connects to the peer: active open, three segments. The peer's MSS is 1460.
+    pub fn connect_one(&mut self) {
+        self.connect();
+        self.inject(seg("SA").mss(1460));
+        self.expect(seg("A").seq(1).ack(1));
+        self.expect_state(State::Established);
+    }
+
+    /// Connects to the peer, as far as the SYN.
+    pub fn connect(&mut self) {
+        let socket = self.host.connect(self.peer);
+        self.socket = Some(socket);
+        self.port = self.host.info(socket).expect("an open socket").local.port();
+        self.step("connect".to_owned());
+        self.expect(seg("S").seq(0));
+    }
+
+    /// Gives the TCP a segment from the peer, and polls.
+    pub fn inject(&mut self, segment: Seg) -> Input {
+        self.inject_batch([segment])
+    }
+
+    /// Gives the TCP several segments, and polls after the last; says what became of that.
+    pub fn inject_batch(&mut self, segments: impl IntoIterator<Item = Seg>) -> Input {
+        let mut input = Input::Consumed;
+        for segment in segments {
+            let segment = self.complete(segment);
+            let real = self.absolute(&segment);
+            let mut packet = Packet::from_payload(&real.emit());
+            if real.payload_len() > 1460 {
+                packet.set_segmentation(Segmentation::Tcp4 { size: 1460 });
+            }
+            input = self.inject_packet(&segment, packet);
+        }
+        self.host.poll();
+        input
+    }
+
+    /// Gives the TCP any bytes as a segment from the peer, and polls.
+    pub fn inject_bytes(&mut self, bytes: &[u8]) -> Input {
+        let described = Seg { src: Some(self.peer), dst: Some(self.local()), ..Seg::default() };
+        let input = self.inject_packet(&described, Packet::from_payload(bytes));
+        self.host.poll();
+        input
+    }
+
+    fn inject_packet(&mut self, segment: &Seg, packet: Packet) -> Input {
+        let ends = (segment.src.expect("completed").ip(), segment.dst.expect("completed").ip());
+        let header = Header::new(ends.0, ends.1, Protocol::TCP);
+        let input = self.host.input(header, packet);
+        self.step(format!("> {segment}   {input:?}"));
+        input
+    }
+
+    /// The next segment that the TCP sent, which has to be as `expected` says. Comes back with
+    /// relative numbers.
+    ///
+    /// # Panics
+    /// Where there is none, or it is different.
+    #[track_caller]
+    pub fn expect(&mut self, expected: Seg) -> Seg {
+        let Some(seen) = self.next_sent() else {
+            panic!("nothing was sent, expected\n  < {expected}");
+        };
+        if let Some(why) = expected.mismatch(&seen) {
+            panic!("{why}\n  < {seen}, expected\n  < {expected}");
+        }
+        seen
+    }
+
+    /// As [`Script::expect`], but lets up to `time` pass until the TCP sends something.
+    ///
+    /// # Panics
+    /// As [`Script::expect`].
+    #[track_caller]
+    pub fn expect_within(&mut self, time: Duration, expected: Seg) -> Seg {
+        let deadline = self.host.now + time;
+        while self.host.out.sent.is_empty() && self.tick(deadline) {}
+        self.expect(expected)
+    }
+
+    /// The TCP sent nothing more.
+    ///
+    /// # Panics
+    /// Where it did.
+    #[track_caller]
+    pub fn expect_nothing(&mut self) {
+        if let Some(seen) = self.next_sent() {
+            panic!("expected nothing more, and saw\n  < {seen}");
+        }
+    }
+
+    /// The TCP sends nothing for so long.
+    ///
+    /// # Panics
+    /// Where it does.
+    #[track_caller]
+    pub fn expect_quiet(&mut self, time: Duration) {
+        let deadline = self.host.now + time;
+        while self.host.out.sent.is_empty() && self.tick(deadline) {}
+        self.expect_nothing();
+    }
+
+    /// Lets time pass; what is sent meanwhile is to be expected afterwards, or dropped with
+    /// [`Script::drain`].
+    pub fn wait(&mut self, time: Duration) {
+        let deadline = self.host.now + time;
+        while self.tick(deadline) {}
+    }
+
+    /// Takes all that was sent and not yet expected.
+    pub fn drain(&mut self) -> Vec<Seg> {
+        std::iter::from_fn(|| self.next_sent()).collect()
+    }
+
+    /// The socket's state has to be this.
+    ///
+    /// # Panics
+    /// Where it is another.
+    #[track_caller]
+    pub fn expect_state(&mut self, state: State) {
+        let now = self.host.state(self.current());
+        assert_eq!(now, state, "state {now}, expected {state}");
+    }
+
+    /// Sends on the socket; all of it has to fit.
+    #[track_caller]
+    pub fn send(&mut self, data: &[u8]) {
+        let taken = self.host.send(self.current(), data);
+        self.step(format!("send {} bytes", data.len()));
+        assert_eq!(taken, Ok(data.len()), "bytes taken");
+    }
+
+    /// Everything that can be received on the socket now.
+    #[track_caller]
+    pub fn receive(&mut self) -> Vec<u8> {
+        let received = self.host.receive_all(self.current());
+        self.step("receive".to_owned());
+        received.expect("bytes").0
+    }
+
+    /// The stream has ended, all of it was read.
+    ///
+    /// # Panics
+    /// Where that is not so.
+    #[track_caller]
+    pub fn expect_end(&mut self) {
+        assert_eq!(self.host.receive(self.current(), 1), Ok(vec![]), "the end of the stream");
+    }
+
+    /// A receive on the socket fails so.
+    ///
+    /// # Panics
+    /// Where it does not.
+    #[track_caller]
+    pub fn expect_receive_error(&mut self, error: SocketError) {
+        assert_eq!(self.host.receive(self.current(), 1), Err(error));
+    }
+
+    /// Shuts one direction of the socket or both.
+    #[track_caller]
+    pub fn shutdown(&mut self, how: Shutdown) {
+        let result = self.host.shutdown(self.current(), how);
+        self.step(format!("shutdown {how:?}"));
+        assert_eq!(result, Ok(()), "shutdown");
+    }
+
+    /// Closes the socket.
+    pub fn close(&mut self) {
+        let socket = self.current();
+        self.host.close(socket);
+        self.step("close".to_owned());
+    }
+
+    /// The facts of the connection, with its socket or without.
+    pub fn info(&self) -> Option<Info> {
+        let with_socket = self.socket.and_then(|socket| self.host.info(socket).ok());
+        with_socket.or_else(|| {
+            let mut all = self.host.tcp.sockets(self.host.now).into_iter();
+            all.find(|info| info.peer == self.peer && info.local.port() == self.port)
+        })
+    }
+
+    /// The socket of the script.
+    ///
+    /// # Panics
+    /// Where there is none.
+    #[track_caller]
+    pub fn current(&self) -> Handle {
+        self.socket.expect("a socket: accept_one or connect first")
+    }
+
+    /// The address and port under test.
+    pub fn local(&self) -> SocketAddr {
+        SocketAddr::new(self.host.addr(), self.port)
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Instant {
+        self.host.now
+    }
+
+    /// Lets the next timer fire if it is due by `deadline`, else moves the clock there.
+    fn tick(&mut self, deadline: Instant) -> bool {
+        let due = self.host.tcp.poll_at().filter(|at| *at <= deadline);
+        let Some(due) = due else {
+            self.host.now = deadline;
+            return false;
+        };
+        assert!(self.steps.len() < 100_000, "a timer that is always due");
+        self.host.now = due.max(self.host.now);
+        self.host.poll();
+        self.step("timer".to_owned());
+        true
+    }
+
+    fn next_sent(&mut self) -> Option<Seg> {
+        if self.host.out.sent.is_empty() {
+            return None;
+        }
+        let sent = self.host.out.sent.remove(0);
+        if sent.seg.flags.contains(Flags::SYN) && sent.seg.dst == Some(self.peer) {
+            self.isn = sent.seg.seq.expect("parsed");
+        }
+        let ack = sent.seg.flags.contains(Flags::ACK);
+        let seen = Seg {
+            seq: sent.seg.seq.map(|seq| seq.wrapping_sub(self.isn)),
+            ack: sent.seg.ack.filter(|_| ack).map(|ack| ack.wrapping_sub(self.peer_isn)),
+            ..sent.seg
+        };
+        let end = seen.seq.expect("parsed").wrapping_add(seen.seq_len());
+        if end.wrapping_sub(self.seen_nxt) < 1 << 31 && !seen.flags.contains(Flags::RST) {
+            self.seen_nxt = end;
+        }
+        self.steps.push(format!("{} < {seen}", sent.at));
+        Some(seen)
+    }
+
+    /// Fills in what a segment to inject does not say.
+    fn complete(&mut self, segment: Seg) -> Seg {
+        let seq = segment.seq.unwrap_or(self.peer_nxt);
+        let end = seq.wrapping_add(segment.seq_len());
+        if end.wrapping_sub(self.peer_nxt) < 1 << 31 {
+            self.peer_nxt = end;
+        }
+        let default_ack = segment.flags.contains(Flags::ACK).then_some(self.seen_nxt);
+        Seg {
+            src: segment.src.or(Some(self.peer)),
+            dst: segment.dst.or(Some(self.local())),
+            seq: Some(seq),
+            ack: segment.ack.or(default_ack),
+            window: segment.window.or(Some(self.peer_window)),
+            ..segment
+        }
+    }
+
+    fn absolute(&self, segment: &Seg) -> Seg {
+        Seg {
+            seq: segment.seq.map(|seq| seq.wrapping_add(self.peer_isn)),
+            ack: segment.ack.map(|ack| ack.wrapping_add(self.isn)),
+            ..segment.clone()
+        }
+    }
+
+    fn step(&mut self, what: String) {
+        let info = self.info().map(|info| line(&info)).unwrap_or_default();
+        self.steps.push(format!("{} {what}\n{:17}{info}", self.host.now, ""));
+    }
+}
+
+/// The facts of a connection that a failing test's reader wants to see.
+pub(super) fn line(info: &Info) -> String {
+    format!(
+        "{} -> {} {} una {} nxt {} rcv {} snd_wnd {} rcv_wnd {} rq {} sq {} rto {:?} timer {:?}",
+        info.local,
+        info.peer,
+        info.state,
+        info.snd_una,
+        info.snd_nxt,
+        info.rcv_nxt,
+        info.snd_wnd,
+        info.rcv_wnd,
+        info.receive_queue,
+        info.send_queue,
+        info.rto,
+        info.timer
+    )
+}
+
+/// A failing test tells what happened.
+impl Drop for Script {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.drain();
+            let (isn, peer_isn) = (self.isn, self.peer_isn);
+            eprintln!("script at {} (0 is {isn}, the peer's 0 is {peer_isn}):", self.host.now);
+            for step in &self.steps {
+                eprintln!("  {step}");
+            }
+        }
+    }
+}
