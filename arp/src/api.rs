@@ -100,6 +100,9 @@ pub enum Error {
     /// Not an address that a neighbour can have.
     #[error("{0} is not the address of a neighbour")]
     BadAddress(IpAddr),
+    /// Not a link address that a single host can have.
+    #[error("{0} is not the link address of one host")]
+    BadMac(MacAddr),
 }
 
 /// The state of an entry, in the words of RFC 4861 §7.3.2.

@@ -1,0 +1,496 @@
+//! The cache: asks, remembers, ages, and holds packets back while it asks.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use netdev::{Counter, Counts, EtherType, Instant, MacAddr, Packet, sooner};
+use tracing::{debug, trace};
+
+use crate::hash::SeededState;
+use crate::neighbour::{Neighbour, Phase, Waiting};
+use crate::stat::Stat;
+use crate::wire::{Message, Operation, is_host_mac, is_neighbour};
+use crate::{Change, Config, DropReason, Entry, Error, Event, Link, Resolver};
+
+/// Address resolution with a cache: RFC 826's packets, the states of RFC 4861 §7.3.
+#[derive(Debug)]
+pub struct Cache {
+    mac: MacAddr,
+    config: Config,
+    addrs: Vec<Ipv4Addr>,
+    table: HashMap<Ipv4Addr, Neighbour, SeededState>,
+    /// Not later than the least `until` of the table: a poll that comes too early only computes
+    /// it anew, and no send has to look at other entries than its own.
+    next: Option<Instant>,
+    /// Counts the datagrams sent.
+    tick: u64,
+    /// Datagrams in all queues.
+    waiting: usize,
+    /// Datagrams whose entry went away while they waited: the next poll gives them back.
+    orphans: Vec<Waiting>,
+    defended: Option<Instant>,
+    drops: Counts<DropReason>,
+    stats: Counts<Stat>,
+}
+
+impl Cache {
+    /// An empty cache for an interface with the link address `mac`. `seed` keys the hash table.
+    pub fn new(mac: MacAddr, config: Config, seed: u64) -> Cache {
+        Cache {
+            mac,
+            config,
+            addrs: Vec::new(),
+            table: HashMap::with_hasher(SeededState::new(seed)),
+            next: None,
+            tick: 0,
+            waiting: 0,
+            orphans: Vec::new(),
+            defended: None,
+            drops: Counts::default(),
+            stats: Counts::default(),
+        }
+    }
+
+    /// How often each reason dropped something.
+    pub fn drops(&self) -> &Counts<DropReason> {
+        &self.drops
+    }
+
+    fn drop(&mut self, reason: DropReason) -> Event {
+        self.drops.add(reason);
+        trace!(%reason, "dropped");
+        Event::None
+    }
+
+    fn refuse(&mut self, reason: DropReason, packet: Packet) -> Event {
+        self.drops.add(reason);
+        trace!(%reason, "refused");
+        Event::Unreachable(vec![packet])
+    }
+
+    /// Puts a neighbour into a phase for `time`.
+    fn enter(&mut self, now: Instant, addr: Ipv4Addr, phase: Phase, time: Duration) {
+        let until = now + time;
+        self.next = sooner(self.next, Some(until));
+        let Some(entry) = self.table.get_mut(&addr) else { return };
+        debug!(%addr, from = ?entry.phase.state(), to = ?phase.state(), "neighbour");
+        entry.phase = phase;
+        entry.until = until;
+    }
+
+    /// Makes an entry for `time`, and room for it; `false` where permanent entries leave none.
+    fn create(
+        &mut self,
+        now: Instant,
+        addr: Ipv4Addr,
+        phase: Phase,
+        time: Duration,
+        source: Ipv4Addr,
+    ) -> bool {
+        if self.table.len() >= self.config.entries && !self.evict() {
+            return false;
+        }
+        let until = now + time;
+        self.next = sooner(self.next, Some(until));
+        debug!(%addr, to = ?phase.state(), "new neighbour");
+        self.table.insert(addr, Neighbour { phase, until, used: self.tick, source });
+        true
+    }
+
+    /// Takes the least recently used entry out; a look at every entry, but only in a full table.
+    fn evict(&mut self) -> bool {
+        let victim = self
+            .table
+            .iter()
+            .filter(|(_, entry)| !matches!(entry.phase, Phase::Permanent(_)))
+            .min_by_key(|(addr, entry)| (entry.used, **addr))
+            .map(|(addr, _)| *addr);
+        let Some(addr) = victim else { return false };
+        self.stats.add(Stat::Evicted);
+        self.forget(addr);
+        true
+    }
+
+    /// Takes an entry out; what waited for it is handed back by the next poll.
+    fn forget(&mut self, addr: Ipv4Addr) -> bool {
+        let Some(mut entry) = self.table.remove(&addr) else { return false };
+        debug!(%addr, from = ?entry.phase.state(), "neighbour forgotten");
+        self.orphans.extend(entry.phase.take_queue());
+        if !self.orphans.is_empty() {
+            self.next = Some(Instant::ZERO);
+        }
+        true
+    }
+
+    /// Asks who has `addr`: everybody, or only the host that had it last.
+    fn ask(&mut self, now: Instant, addr: Ipv4Addr, to: MacAddr, link: &mut dyn Link) {
+        let source = self.table.get(&addr).map_or(Ipv4Addr::UNSPECIFIED, |entry| entry.source);
+        self.stats.add(Stat::RequestsOut);
+        trace!(%addr, %to, "request");
+        let request = Message::request(self.mac, source, addr);
+        link.transmit(now, to, EtherType::ARP, request.packet());
+    }
+
+    /// The address to ask from: that of the datagram where it is one of ours (RFC 1122 §2.3.2
+    /// leaves the choice open; a neighbour on the same net answers to no other), else the first.
+    /// Without any, the unspecified address, from which nobody learns anything (RFC 5227 §1.1).
+    fn source_for(&self, packet: &[u8]) -> Ipv4Addr {
+        let of_packet = packet.get(12..16).map(|b| Ipv4Addr::new(b[0], b[1], b[2], b[3]));
+        of_packet
+            .filter(|addr| self.addrs.contains(addr))
+            .or(self.addrs.first().copied())
+            .unwrap_or(Ipv4Addr::UNSPECIFIED)
+    }
+
+    /// Queues a datagram behind an incomplete entry; the oldest of the entry makes room.
+    fn wait(&mut self, addr: Ipv4Addr, packet: Packet) {
+        let Some(Neighbour { phase: Phase::Incomplete { queue, .. }, .. }) =
+            self.table.get_mut(&addr)
+        else {
+            return;
+        };
+        if queue.len() >= self.config.queue || self.waiting >= self.config.queue_total {
+            self.drops.add(DropReason::QueueFull);
+            if queue.pop_front().is_none() {
+                return;
+            }
+            self.waiting -= 1;
+        }
+        queue.push_back(Waiting { tick: self.tick, packet });
+        self.waiting += 1;
+    }
+
+    /// Sends what waited for `addr`.
+    fn release(
+        &mut self,
+        now: Instant,
+        mac: MacAddr,
+        queue: VecDeque<Waiting>,
+        link: &mut dyn Link,
+    ) {
+        self.waiting -= queue.len();
+        for waiting in queue {
+            link.transmit(now, mac, EtherType::IPV4, waiting.packet);
+        }
+    }
+
+    /// A neighbour is known to be at `mac`: it answered (`solicited`), or it only spoke.
+    fn learn(
+        &mut self,
+        now: Instant,
+        addr: Ipv4Addr,
+        mac: MacAddr,
+        solicited: bool,
+        link: &mut dyn Link,
+    ) {
+        let (reachable, stale) = (self.config.reachable, self.config.stale);
+        let Some(entry) = self.table.get_mut(&addr) else { return };
+        if entry.phase.mac().is_some_and(|known| known != mac)
+            && !matches!(entry.phase, Phase::Permanent(_))
+        {
+            self.stats.add(Stat::Moved);
+            debug!(%addr, %mac, "neighbour has a new link address");
+        }
+        match &mut entry.phase {
+            Phase::Permanent(_) => {}
+            // RFC 4861 §7.2.5: an answer makes it reachable, anything else stale. Stale and used
+            // is Delay (§7.3.2), and what waited uses it.
+            Phase::Incomplete { queue, .. } => {
+                let queue = std::mem::take(queue);
+                self.stats.add(Stat::Resolved);
+                if solicited {
+                    self.enter(now, addr, Phase::Reachable(mac), reachable);
+                } else {
+                    self.enter(now, addr, Phase::Delay(mac), self.config.delay);
+                }
+                self.release(now, mac, queue, link);
+            }
+            Phase::Probe { .. } if solicited => {
+                self.enter(now, addr, Phase::Reachable(mac), reachable);
+            }
+            // RFC 826: a known sender's address is superseded, whatever the operation; but only
+            // an answer proves that it hears us.
+            Phase::Reachable(known)
+            | Phase::Stale(known)
+            | Phase::Delay(known)
+            | Phase::Probe { mac: known, .. } => {
+                if *known != mac {
+                    self.enter(now, addr, Phase::Stale(mac), stale);
+                }
+            }
+            Phase::Failed => self.enter(now, addr, Phase::Stale(mac), stale),
+        }
+    }
+
+    /// Another host speaks from one of our addresses. RFC 5227 §2.4 (c): a host that will not
+    /// give its address up announces it, but no more often than every DEFEND_INTERVAL, or two
+    /// such hosts would never stop.
+    fn conflict(&mut self, now: Instant, message: &Message, link: &mut dyn Link) -> Event {
+        let (addr, mac) = (message.sender, message.sender_mac);
+        self.stats.add(Stat::Conflicts);
+        debug!(%addr, %mac, "address conflict");
+        if self.defended.is_none_or(|last| now - last >= self.config.defend) {
+            self.defended = Some(now);
+            self.stats.add(Stat::RequestsOut);
+            let announcement = Message::request(self.mac, addr, addr);
+            link.transmit(now, MacAddr::BROADCAST, EtherType::ARP, announcement.packet());
+        }
+        Event::Conflict { addr: addr.into(), mac }
+    }
+
+    /// What to do with an entry whose phase has ended. Gives what waited for it in vain.
+    fn expire(&mut self, now: Instant, addr: Ipv4Addr, link: &mut dyn Link) -> VecDeque<Waiting> {
+        let Config { requests, probes, interval, stale, failed, .. } = self.config;
+        let Some(entry) = self.table.get_mut(&addr) else { return VecDeque::new() };
+        match &mut entry.phase {
+            Phase::Incomplete { asked, queue } if *asked < requests => {
+                let phase = Phase::Incomplete { asked: *asked + 1, queue: std::mem::take(queue) };
+                self.enter(now, addr, phase, interval);
+                self.ask(now, addr, MacAddr::BROADCAST, link);
+            }
+            Phase::Incomplete { queue, .. } => {
+                let queue = std::mem::take(queue);
+                self.stats.add(Stat::Failed);
+                self.enter(now, addr, Phase::Failed, failed);
+                return queue;
+            }
+            Phase::Reachable(mac) => {
+                let phase = Phase::Stale(*mac);
+                self.enter(now, addr, phase, stale);
+            }
+            Phase::Delay(mac) => {
+                let mac = *mac;
+                self.enter(now, addr, Phase::Probe { mac, asked: 1 }, interval);
+                self.ask(now, addr, mac, link);
+            }
+            Phase::Probe { mac, asked } if *asked < probes => {
+                let (mac, asked) = (*mac, *asked + 1);
+                self.enter(now, addr, Phase::Probe { mac, asked }, interval);
+                self.ask(now, addr, mac, link);
+            }
+            // RFC 4861 §7.3.3: forgotten, so that the next datagram asks everybody.
+            Phase::Probe { .. } => {
+                self.stats.add(Stat::Failed);
+                self.forget(addr);
+            }
+            Phase::Stale(_) | Phase::Failed => {
+                self.forget(addr);
+            }
+            Phase::Permanent(_) => {}
+        }
+        VecDeque::new()
+    }
+}
+
+impl Resolver for Cache {
+    fn send(&mut self, now: Instant, hop: IpAddr, packet: Packet, link: &mut dyn Link) -> Event {
+        let addr = match hop {
+            IpAddr::V4(addr) if is_neighbour(addr) => addr,
+            _ => return self.refuse(DropReason::NotNeighbour, packet),
+        };
+        self.tick += 1;
+        if !self.table.contains_key(&addr) {
+            let source = self.source_for(&packet);
+            let phase = Phase::Incomplete { asked: 1, queue: VecDeque::new() };
+            if !self.create(now, addr, phase, self.config.interval, source) {
+                return self.refuse(DropReason::QueueFull, packet);
+            }
+            self.ask(now, addr, MacAddr::BROADCAST, link);
+        }
+        let Some(entry) = self.table.get_mut(&addr) else { return Event::None };
+        entry.used = self.tick;
+        match entry.phase {
+            Phase::Incomplete { .. } => self.wait(addr, packet),
+            Phase::Failed => return self.refuse(DropReason::Unreachable, packet),
+            Phase::Stale(mac) => {
+                self.enter(now, addr, Phase::Delay(mac), self.config.delay);
+                link.transmit(now, mac, EtherType::IPV4, packet);
+            }
+            Phase::Reachable(mac)
+            | Phase::Delay(mac)
+            | Phase::Probe { mac, .. }
+            | Phase::Permanent(mac) => link.transmit(now, mac, EtherType::IPV4, packet),
+        }
+        Event::None
+    }
+
+    fn input(&mut self, now: Instant, packet: Packet, link: &mut dyn Link) -> Event {
+        let message = match Message::parse(&packet) {
+            Ok(message) => message,
+            Err(reason) => return self.drop(reason),
+        };
+        trace!(?message, "input");
+        self.stats.add(match message.operation {
+            Operation::Request => Stat::RequestsIn,
+            Operation::Reply => Stat::RepliesIn,
+        });
+        let Message { operation, sender_mac, sender, target_mac, target } = message;
+        if sender_mac == self.mac {
+            return self.drop(DropReason::Own);
+        }
+        if !is_host_mac(sender_mac) {
+            return self.drop(DropReason::SenderMac);
+        }
+        if self.addrs.contains(&sender) {
+            return self.conflict(now, &message, link);
+        }
+        let for_us = self.addrs.contains(&target);
+        // An ARP probe (RFC 5227 §1.1) comes from the unspecified address: it is answered, but
+        // there is nothing to learn from it.
+        let probe = sender.is_unspecified() && operation == Operation::Request;
+        if !probe && !is_neighbour(sender) {
+            return self.drop(DropReason::SenderAddress);
+        }
+        if self.table.contains_key(&sender) {
+            let solicited = operation == Operation::Reply && for_us && target_mac == self.mac;
+            self.learn(now, sender, sender_mac, solicited, link);
+        } else if !for_us {
+            return self.drop(DropReason::NotForUs);
+        } else if operation == Operation::Reply {
+            return self.drop(DropReason::Unsolicited);
+        } else if !probe {
+            // RFC 826: who asks for us will soon be sent to. A full table only forgoes that.
+            self.create(now, sender, Phase::Stale(sender_mac), self.config.stale, target);
+        }
+        if for_us && operation == Operation::Request {
+            self.stats.add(Stat::RepliesOut);
+            link.transmit(now, sender_mac, EtherType::ARP, message.answer(self.mac).packet());
+        }
+        Event::None
+    }
+
+    fn poll(&mut self, now: Instant, link: &mut dyn Link) -> Event {
+        if self.next.is_none_or(|next| next > now) {
+            return Event::None;
+        }
+        let mut due: Vec<(Instant, Ipv4Addr)> = self
+            .table
+            .iter()
+            .filter(|(_, entry)| entry.until <= now)
+            .map(|(addr, entry)| (entry.until, *addr))
+            .collect();
+        due.sort();
+        let mut lost = std::mem::take(&mut self.orphans);
+        for (_, addr) in due {
+            lost.extend(self.expire(now, addr, link));
+        }
+        self.next = self
+            .table
+            .values()
+            .map(|entry| entry.until)
+            .filter(|until| *until != Instant::FAR_FUTURE)
+            .min();
+        if lost.is_empty() {
+            return Event::None;
+        }
+        self.waiting -= lost.len();
+        self.drops.add_many(DropReason::Unreachable, lost.len() as u64);
+        lost.sort_by_key(|waiting| waiting.tick);
+        Event::Unreachable(lost.into_iter().map(|waiting| waiting.packet).collect())
+    }
+
+    fn poll_at(&self) -> Option<Instant> {
+        self.next
+    }
+
+    fn confirm(&mut self, now: Instant, hop: IpAddr) {
+        let IpAddr::V4(addr) = hop else { return };
+        let Some(entry) = self.table.get_mut(&addr) else { return };
+        match entry.phase {
+            // The common case, once an acknowledgment: nothing to log, and `next` may stay early.
+            Phase::Reachable(_) => entry.until = now + self.config.reachable,
+            Phase::Stale(mac) | Phase::Delay(mac) | Phase::Probe { mac, .. } => {
+                self.enter(now, addr, Phase::Reachable(mac), self.config.reachable);
+            }
+            Phase::Incomplete { .. } | Phase::Failed | Phase::Permanent(_) => {}
+        }
+    }
+
+    fn configure(
+        &mut self,
+        now: Instant,
+        change: Change,
+        link: &mut dyn Link,
+    ) -> Result<(), Error> {
+        match change {
+            Change::AddAddress(addr) => {
+                let addr = neighbour(addr)?;
+                if !self.addrs.contains(&addr) {
+                    self.addrs.push(addr);
+                }
+            }
+            Change::RemoveAddress(addr) => {
+                let gone = neighbour(addr)?;
+                let before = self.addrs.len();
+                self.addrs.retain(|own| *own != gone);
+                if self.addrs.len() == before {
+                    return Err(Error::NoEntry(addr));
+                }
+            }
+            Change::AddStatic(addr, mac) => {
+                let addr = neighbour(addr)?;
+                if !is_host_mac(mac) {
+                    return Err(Error::BadMac(mac));
+                }
+                let (source, ever) = (self.source_for(&[]), Duration::MAX);
+                if !self.table.contains_key(&addr)
+                    && !self.create(now, addr, Phase::Permanent(mac), ever, source)
+                {
+                    return Err(Error::Full(self.config.entries));
+                }
+                let Some(entry) = self.table.get_mut(&addr) else { return Ok(()) };
+                let queue = entry.phase.take_queue();
+                entry.phase = Phase::Permanent(mac);
+                entry.until = Instant::FAR_FUTURE;
+                self.release(now, mac, queue, link);
+            }
+            Change::Remove(addr) => {
+                if !self.forget(neighbour(addr)?) {
+                    return Err(Error::NoEntry(addr));
+                }
+            }
+            Change::Flush => {
+                let mut gone: Vec<Ipv4Addr> = self
+                    .table
+                    .iter()
+                    .filter(|(_, entry)| !matches!(entry.phase, Phase::Permanent(_)))
+                    .map(|(addr, _)| *addr)
+                    .collect();
+                gone.sort();
+                for addr in gone {
+                    self.forget(addr);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn entries(&self, now: Instant) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = self
+            .table
+            .iter()
+            .map(|(addr, entry)| Entry {
+                addr: (*addr).into(),
+                mac: entry.phase.mac(),
+                state: entry.phase.state(),
+                timeout: (entry.until != Instant::FAR_FUTURE).then(|| entry.until - now),
+                waiting: entry.phase.waiting(),
+            })
+            .collect();
+        entries.sort_by_key(|entry| entry.addr);
+        entries
+    }
+
+    fn counters(&self) -> Vec<Counter> {
+        self.stats.rows().chain(self.drops.rows()).collect()
+    }
+}
+
+/// The address of a neighbour, of which there are only IPv4 ones here.
+pub(crate) fn neighbour(addr: IpAddr) -> Result<Ipv4Addr, Error> {
+    match addr {
+        IpAddr::V4(v4) if is_neighbour(v4) => Ok(v4),
+        _ => Err(Error::BadAddress(addr)),
+    }
+}

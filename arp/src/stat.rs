@@ -1,0 +1,25 @@
+//! What ARP counts beside drops.
+
+netdev::reasons! {
+    /// What happened.
+    pub(crate) enum Stat {
+        /// Requests received, whoever they ask for.
+        RequestsIn = "requests received",
+        /// Replies received.
+        RepliesIn = "replies received",
+        /// Requests sent, probes by unicast among them.
+        RequestsOut = "requests sent",
+        /// Requests answered.
+        RepliesOut = "replies sent",
+        /// Neighbours found.
+        Resolved = "neighbours resolved",
+        /// Neighbours that did not answer.
+        Failed = "resolutions failed",
+        /// Neighbours whose link address changed.
+        Moved = "neighbours with a new link address",
+        /// Entries that made room for others.
+        Evicted = "entries evicted",
+        /// Packets of other hosts from one of our own addresses.
+        Conflicts = "address conflicts",
+    }
+}
