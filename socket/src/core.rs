@@ -1,0 +1,363 @@
+//! A running stack behind its lock: what the sockets, the pollers and the event loop share.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant as Clock};
+
+use ip::{Readiness, SocketError};
+use netdev::Instant;
+
+use crate::poller::Pollers;
+use crate::waiters::{Key, PollerId, Waiters};
+use crate::{Event, Interest, Stack, error, sys};
+
+/// How often a thread lets loopback answer before it leaves the rest to the event loop.
+const INLINE_TURNS: usize = 16;
+
+/// What everybody who has to do with one running stack holds.
+#[derive(Debug)]
+pub(crate) struct Core {
+    /// Who wants the stack waits here first, and keeps this until it has the stack. So whoever
+    /// lets go of the stack cannot take it again at once before a thread that waited: the event
+    /// loop under load does not shut the programs out.
+    turnstile: Mutex<()>,
+    shared: Mutex<Shared>,
+    /// Wakes the event loop.
+    pub(crate) signal: sys::Signal,
+    /// Told of every turn of the event loop, while somebody asks for it.
+    turned: Arc<Condvar>,
+    start: Clock,
+}
+
+/// What is under the lock.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) stack: Stack,
+    pub(crate) waiters: Waiters,
+    pub(crate) pollers: Pollers,
+    pub(crate) phase: Phase,
+    /// Set while the event loop sleeps.
+    pub(crate) sleep: Option<Sleep>,
+    /// Threads that wait for [`Core::turned`].
+    turn_watchers: usize,
+}
+
+/// The life of a running stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Running,
+    /// All sockets are closed; what was sent is on its way.
+    Draining,
+    /// There is no event loop any more.
+    Stopped,
+}
+
+/// What the event loop has gone to sleep with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sleep {
+    pub(crate) until: Option<Instant>,
+    /// How many devices it watches for writing.
+    pub(crate) writes: usize,
+}
+
+impl Core {
+    pub(crate) fn new(stack: Stack) -> io::Result<Core> {
+        Ok(Core {
+            turnstile: Mutex::new(()),
+            shared: Mutex::new(Shared {
+                stack,
+                waiters: Waiters::default(),
+                pollers: Pollers::default(),
+                phase: Phase::Running,
+                sleep: None,
+                turn_watchers: 0,
+            }),
+            signal: sys::Signal::new()?,
+            turned: Arc::default(),
+            start: Clock::now(),
+        })
+    }
+
+    /// Now, in the stack's time.
+    pub(crate) fn now(&self) -> Instant {
+        Instant::ZERO + self.start.elapsed()
+    }
+
+    /// The stack, for this thread alone. A thread that panicked with it leaves it usable: a call
+    /// that ended in the middle is no worse than a packet that got lost.
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        let _turn = self.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked { core: self, shared: Some(shared) }
+    }
+
+    /// Calls `attempt` until it gives something else than [`SocketError::WouldBlock`], and sleeps
+    /// between until the socket's readiness changes.
+    pub(crate) fn block<T>(
+        &self,
+        key: Key,
+        wait: Wait,
+        mut attempt: impl FnMut(&mut Stack, Instant) -> Result<T, SocketError>,
+    ) -> io::Result<T> {
+        let mut locked = self.lock();
+        loop {
+            locked.running()?;
+            let result = attempt(&mut locked.stack, self.now());
+            match result {
+                Err(SocketError::WouldBlock) => {}
+                result => return result.map_err(error::io),
+            }
+            if locked.is_cut_off(key) {
+                return Err(error::link_down());
+            }
+            if wait == Wait::Never {
+                return Err(error::io(SocketError::WouldBlock));
+            }
+            // What loopback brings may be just what is waited for.
+            if !locked.run_inline() && !locked.wait(key, wait) {
+                return Err(error::io(SocketError::WouldBlock));
+            }
+        }
+    }
+
+    /// Waits until the event loop has taken another turn; `false` where `deadline` is over first.
+    pub(crate) fn wait_turn<'a>(
+        &'a self,
+        mut locked: Locked<'a>,
+        deadline: Clock,
+    ) -> (Locked<'a>, bool) {
+        locked.turn_watchers += 1;
+        let in_time = locked.sleep_on(&self.turned, Wait::Until(deadline));
+        locked.turn_watchers -= 1;
+        (locked, in_time)
+    }
+}
+
+/// How long a call may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Not at all: the socket is non-blocking.
+    Never,
+    Until(Clock),
+    Forever,
+}
+
+impl Wait {
+    pub(crate) fn at_most(timeout: Option<Duration>) -> Wait {
+        match timeout.map(|timeout| Clock::now().checked_add(timeout)) {
+            Some(Some(deadline)) => Wait::Until(deadline),
+            Some(None) | None => Wait::Forever,
+        }
+    }
+}
+
+/// The stack, locked. When it is let go, whoever waited for what changed is woken.
+#[derive(Debug)]
+pub(crate) struct Locked<'a> {
+    core: &'a Core,
+    /// None only while this thread waits, and at the end of `drop`.
+    shared: Option<MutexGuard<'a, Shared>>,
+}
+
+impl std::ops::Deref for Locked<'_> {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        self.shared.as_ref().expect("held")
+    }
+}
+
+impl std::ops::DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Shared {
+        self.shared.as_mut().expect("held")
+    }
+}
+
+impl Locked<'_> {
+    /// `Err` when the stack has ended.
+    pub(crate) fn running(&self) -> io::Result<()> {
+        if self.phase == Phase::Running { Ok(()) } else { Err(error::stopped()) }
+    }
+
+    /// Lets the devices answer that need no descriptor (loopback), on this thread: no other would
+    /// be faster. Says whether any did.
+    pub(crate) fn run_inline(&mut self) -> bool {
+        let mut any = false;
+        for _ in 0..INLINE_TURNS {
+            let now = self.core.now();
+            if self.stack.poll_at().is_none_or(|at| at > now) {
+                break;
+            }
+            any |= self.stack.poll_due(now).received > 0;
+        }
+        any
+    }
+
+    /// Sleeps until the socket's readiness may have changed; `false` where the time is over.
+    fn wait(&mut self, key: Key, wait: Wait) -> bool {
+        let condvar = self.waiters.block(key);
+        let in_time = self.sleep_on(&condvar, wait);
+        self.waiters.unblock(key);
+        in_time
+    }
+
+    /// Sleeps until the poller may have something to tell; `false` where the time is over.
+    pub(crate) fn wait_poller(&mut self, poller: PollerId, wait: Wait) -> bool {
+        let Some(condvar) = self.pollers.block(poller) else { return false };
+        let in_time = self.sleep_on(&condvar, wait);
+        self.pollers.unblock(poller);
+        in_time
+    }
+
+    /// The events of a poller, and whether it was notified.
+    pub(crate) fn collect(&mut self, poller: PollerId, events: &mut Vec<Event>) -> bool {
+        let mut pollers = std::mem::take(&mut self.pollers);
+        let notified = pollers.collect(poller, events, |key| self.readiness(key));
+        self.pollers = pollers;
+        notified
+    }
+
+    fn sleep_on(&mut self, condvar: &Condvar, wait: Wait) -> bool {
+        self.finish();
+        std::mem::take(&mut self.waiters.woken).wake();
+        let guard = self.shared.take().expect("held");
+        let (guard, in_time) = match wait {
+            Wait::Never => (guard, false),
+            Wait::Forever => (condvar.wait(guard).unwrap_or_else(PoisonError::into_inner), true),
+            Wait::Until(deadline) => {
+                let left = deadline.saturating_duration_since(Clock::now());
+                let done = condvar.wait_timeout(guard, left);
+                let (guard, over) = done.unwrap_or_else(PoisonError::into_inner);
+                (guard, !over.timed_out())
+            }
+        };
+        self.shared = Some(guard);
+        in_time
+    }
+
+    /// What is to be done before the lock is let go: note who is to be woken, and wake the event
+    /// loop where it has gone to sleep for too long.
+    fn finish(&mut self) {
+        self.note_changes();
+        if let Some(sleep) = self.sleep {
+            let due = self.stack.poll_at();
+            let sooner = match (due, sleep.until) {
+                (Some(due), Some(until)) => due < until,
+                (due, until) => due.is_some() && until.is_none(),
+            };
+            if sooner || self.stack.devices_to_write() != sleep.writes {
+                self.sleep = None;
+                self.core.signal.raise();
+            }
+        }
+    }
+
+    /// Looks up who waits for the sockets that changed.
+    fn note_changes(&mut self) {
+        while let Some(key) = self.stack.changed() {
+            self.mark(key);
+        }
+        if self.stack.take_link_change() {
+            // Every socket may be concerned: rare, and not worth a list.
+            self.mark_all();
+        }
+    }
+
+    /// Something happened that may concern every socket.
+    fn mark_all(&mut self) {
+        for key in self.waiters.keys() {
+            self.mark(key);
+        }
+    }
+
+    /// The stack ends: whoever waits for anything is to see that.
+    pub(crate) fn wake_all(&mut self) {
+        self.mark_all();
+        let shared = &mut **self;
+        shared.pollers.wake_all(&mut shared.waiters.woken);
+    }
+
+    /// The socket's readiness may have changed.
+    pub(crate) fn mark(&mut self, key: Key) {
+        let shared = &mut **self.shared.as_mut().expect("held");
+        for poller in shared.waiters.changed(key) {
+            shared.pollers.mark(poller, key, &mut shared.waiters.woken);
+        }
+    }
+
+    /// The event loop has taken a turn.
+    pub(crate) fn turned(&mut self) {
+        if self.turn_watchers > 0 {
+            let turned = Arc::clone(&self.core.turned);
+            self.waiters.woken.add_thread(&turned);
+        }
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        if self.shared.is_none() {
+            return;
+        }
+        self.run_inline();
+        self.finish();
+        let woken = std::mem::take(&mut self.waiters.woken);
+        self.shared = None;
+        woken.wake();
+    }
+}
+
+impl Shared {
+    /// What a socket is ready for. One whose link is gone is ready to tell that.
+    pub(crate) fn readiness(&self, key: Key) -> Readiness {
+        let ready = match key {
+            Key::Tcp(socket) => self.stack.tcp.readiness(socket),
+            Key::Udp(socket) => self.stack.udp.readiness(socket),
+            Key::Raw(socket) => self.stack.raw.readiness(socket),
+        };
+        if self.phase != Phase::Running || self.is_cut_off(key) {
+            return ready | Readiness::READABLE | Readiness::WRITABLE | Readiness::ERROR;
+        }
+        ready
+    }
+
+    /// Whether the socket's link is gone for good.
+    pub(crate) fn is_cut_off(&self, key: Key) -> bool {
+        if self.stack.all_links_up() {
+            return false;
+        }
+        let local = match key {
+            Key::Tcp(socket) => self.stack.tcp.info(Instant::ZERO, socket).map(|i| i.local.ip()),
+            Key::Udp(socket) => self.stack.udp.info(socket).map(|i| i.local.ip()),
+            Key::Raw(socket) => {
+                let any = std::net::IpAddr::from([0, 0, 0, 0]);
+                self.stack.raw.info(socket).map(|i| i.local.unwrap_or(any))
+            }
+        };
+        local.is_ok_and(|local| self.stack.is_cut_off(local))
+    }
+
+    /// The socket is about to be closed: nobody waits for it any more.
+    pub(crate) fn forget(&mut self, key: Key) {
+        for poller in self.waiters.changed(key) {
+            self.waiters.remove_poller(key, poller);
+            self.pollers.deregister(poller, key);
+        }
+    }
+
+    /// For tasks: whether the socket is ready for any of `interest`; if not, the waker is called
+    /// when that may have changed.
+    pub(crate) fn poll_ready(
+        &mut self,
+        key: Key,
+        interest: Interest,
+        context: &Context<'_>,
+    ) -> Poll<Readiness> {
+        let ready = interest.of(self.readiness(key));
+        if !ready.is_empty() {
+            return Poll::Ready(ready);
+        }
+        self.waiters.add_waker(key, context.waker());
+        Poll::Pending
+    }
+}

@@ -1,0 +1,152 @@
+//! The one thread that drives a running stack.
+//!
+//! It sleeps in epoll until a device has something, the stack's `poll_at()` is due, or a program
+//! thread has made something due sooner. There is no tick: an idle stack does nothing at all.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ip::IfIndex;
+use netdev::LinkState;
+
+use crate::core::{Core, Phase, Sleep};
+use crate::{Stack, sys};
+
+/// The token of the signal; devices have their index.
+const SIGNAL: u64 = u64::MAX;
+/// After so many wake-ups in a row by a descriptor that says it is broken, while its device says
+/// that it is up and gives nothing, the descriptor is watched no longer.
+const BROKEN_LIMIT: u32 = 16;
+/// The shortest sleep after so many turns in a row in which the time was due but nothing became
+/// of it: a layer at fault must not take a whole processor.
+const IDLE_LIMIT: u32 = 1000;
+const IDLE_SLEEP: Duration = Duration::from_millis(1);
+
+/// Starts the thread.
+pub(crate) fn start(core: Arc<Core>) -> io::Result<JoinHandle<()>> {
+    let mut selector = sys::Selector::new()?;
+    selector.set(core.signal.as_fd().as_raw_fd(), SIGNAL, false)?;
+    let watch = Watch { selector, devices: BTreeMap::new(), broken: BTreeMap::new() };
+    std::thread::Builder::new().name("tapip-net".to_string()).spawn(move || {
+        // Also where a layer panics: nobody may wait for a loop that is not there.
+        let _end = End(&core);
+        run(&core, watch);
+    })
+}
+
+struct End<'a>(&'a Core);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        let mut locked = self.0.lock();
+        locked.phase = Phase::Stopped;
+        locked.wake_all();
+        locked.turned();
+    }
+}
+
+fn run(core: &Core, mut watch: Watch) {
+    let mut idle = 0;
+    loop {
+        let mut locked = core.lock();
+        locked.sleep = None;
+        if locked.phase == Phase::Stopped {
+            return;
+        }
+        let progress = locked.stack.poll(core.now());
+        locked.turned();
+        if progress.more {
+            continue;
+        }
+        let until = locked.stack.poll_at();
+        let mut timeout = until.map(|at| at.since(core.now()));
+        idle = if timeout == Some(Duration::ZERO) && progress.received == 0 { idle + 1 } else { 0 };
+        if timeout == Some(Duration::ZERO) {
+            if idle < IDLE_LIMIT {
+                continue;
+            }
+            timeout = Some(IDLE_SLEEP);
+        }
+        let writes = watch.update(&locked.stack);
+        locked.sleep = Some(Sleep { until, writes });
+        drop(locked);
+        match watch.selector.wait(timeout) {
+            Ok(ready) => {
+                for ready in ready {
+                    match ready.token {
+                        SIGNAL => core.signal.clear(),
+                        device => watch.note(device, ready.broken),
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the event loop cannot wait for its descriptors");
+                return;
+            }
+        }
+    }
+}
+
+/// Which descriptors are watched.
+struct Watch {
+    selector: sys::Selector,
+    /// Of each interface with one: its descriptor, and whether for writing too.
+    devices: BTreeMap<u32, (RawFd, bool)>,
+    /// How often in a row a descriptor was broken.
+    broken: BTreeMap<u32, u32>,
+}
+
+impl Watch {
+    /// Asks every device what it waits for, and gives how many wait for writing.
+    fn update(&mut self, stack: &Stack) -> usize {
+        let mut wanted = BTreeMap::new();
+        for interface in stack.interfaces.iter() {
+            let IfIndex(index) = interface.index;
+            let device = interface.port.device();
+            // What is gone for good would be ready for ever.
+            if device.link() != LinkState::Up
+                || self.broken.get(&index).is_some_and(|n| *n >= BROKEN_LIMIT)
+            {
+                continue;
+            }
+            if let Some(interest) = device.interest() {
+                wanted.insert(index, (interest.fd.as_raw_fd(), interest.write));
+            }
+        }
+        if wanted != self.devices {
+            self.change(&wanted);
+            self.devices = wanted;
+        }
+        self.devices.values().filter(|(_, write)| *write).count()
+    }
+
+    fn change(&mut self, wanted: &BTreeMap<u32, (RawFd, bool)>) {
+        // First what goes: its number may be that of a new one.
+        for (index, (fd, _)) in &self.devices {
+            if wanted.get(index).is_none_or(|(now, _)| now != fd) {
+                self.selector.remove(*fd);
+            }
+        }
+        for (&index, &(fd, write)) in wanted {
+            if self.devices.get(&index) != Some(&(fd, write))
+                && let Err(error) = self.selector.set(fd, u64::from(index), write)
+            {
+                tracing::error!(%error, interface = index, "cannot wait for the device");
+            }
+        }
+    }
+
+    /// A device's descriptor woke the loop.
+    fn note(&mut self, device: u64, broken: bool) {
+        let device = device as u32;
+        if broken {
+            *self.broken.entry(device).or_default() += 1;
+        } else {
+            self.broken.remove(&device);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A running stack.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant as Clock};
+
+use netdev::Instant;
+
+use crate::core::{Core, Phase};
+use crate::{Stack, event_loop};
+
+/// How long the drop of the last handle waits for connections to end.
+const DROP_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a shutdown waits for peers that only have to send a FIN of their own: all of ours has
+/// arrived, and they may take for ever.
+const PEER_FIN: Duration = Duration::from_millis(200);
+
+/// A handle of a running stack: sockets are made with it, and it may be cloned freely.
+///
+/// One thread, the event loop, drives the stack; the threads of the program call it under the
+/// same lock, and what they send goes out on their own time. When the last handle is dropped the
+/// stack ends, even if sockets are still there: their calls then fail with
+/// [`NetworkDown`](io::ErrorKind::NetworkDown).
+#[derive(Clone, Debug)]
+pub struct Net {
+    owner: Arc<Owner>,
+}
+
+#[derive(Debug)]
+struct Owner {
+    core: Arc<Core>,
+    event_loop: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Net {
+    /// Starts the event loop of a stack.
+    ///
+    /// # Errors
+    /// Where the system gives no thread or no descriptor for it.
+    pub fn start(stack: Stack) -> io::Result<Net> {
+        let core = Arc::new(Core::new(stack)?);
+        let thread = event_loop::start(Arc::clone(&core))?;
+        Ok(Net { owner: Arc::new(Owner { core, event_loop: Mutex::new(Some(thread)) }) })
+    }
+
+    /// Calls the stack, at the time that it is: to look at it, or to configure it. The event loop
+    /// and every socket wait meanwhile, so `call` must not use a socket, drop one, or take long.
+    pub fn with<T>(&self, call: impl FnOnce(&mut Stack, Instant) -> T) -> T {
+        let mut locked = self.core().lock();
+        let now = self.core().now();
+        call(&mut locked.stack, now)
+    }
+
+    /// Now, in the stack's time.
+    pub fn now(&self) -> Instant {
+        self.core().now()
+    }
+
+    /// Whether the stack runs: until [`Net::shutdown`] was called.
+    pub fn is_running(&self) -> bool {
+        self.core().lock().phase == Phase::Running
+    }
+
+    /// Ends the stack in order: closes every socket, sends what is to be sent and the FINs that
+    /// are due, and waits for their acknowledgments, `timeout` at most; then the event loop ends.
+    /// TIME-WAIT is not waited for. Calls on sockets that wait meanwhile, or come later, fail
+    /// with [`NetworkDown`](io::ErrorKind::NetworkDown). Gives whether every connection ended in
+    /// time.
+    pub fn shutdown(&self, timeout: Duration) -> bool {
+        self.owner.shutdown(timeout)
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.owner.core
+    }
+}
+
+impl Owner {
+    fn shutdown(&self, timeout: Duration) -> bool {
+        let start = Clock::now();
+        let deadline = start + timeout;
+        let mut locked = self.core.lock();
+        if locked.phase == Phase::Running {
+            locked.phase = Phase::Draining;
+            let now = self.core.now();
+            locked.stack.close_all(now);
+            locked.wake_all();
+        }
+        let mut drained;
+        loop {
+            drained = locked.stack.drained(self.core.now(), start.elapsed() > PEER_FIN);
+            if drained || locked.phase == Phase::Stopped {
+                break;
+            }
+            let step = if start.elapsed() > PEER_FIN { deadline } else { start + PEER_FIN };
+            let in_time;
+            (locked, in_time) = self.core.wait_turn(locked, step.min(deadline));
+            if !in_time && Clock::now() >= deadline {
+                break;
+            }
+        }
+        locked.phase = Phase::Stopped;
+        locked.wake_all();
+        drop(locked);
+        self.core.signal.raise();
+        let thread = self.event_loop.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // The loop itself can hold the last handle, in a waker; it ends by itself then.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+        drained
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.shutdown(DROP_TIMEOUT);
+    }
+}
