@@ -257,7 +257,7 @@ impl Locked<'_> {
         while let Some(key) = self.stack.changed() {
             self.mark(key);
         }
-        if self.stack.take_link_change() {
+        if self.stack.take_gone_change() {
             // Every socket may be concerned: rare, and not worth a list.
             self.mark_all();
         }
@@ -321,9 +321,9 @@ impl Shared {
         ready
     }
 
-    /// Whether the socket's link is gone for good.
+    /// Whether the socket's device is gone for good.
     pub(crate) fn is_cut_off(&self, key: Key) -> bool {
-        if self.stack.all_links_up() {
+        if !self.stack.any_gone() {
             return false;
         }
         let local = match key {

@@ -10,16 +10,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ip::IfIndex;
-use netdev::LinkState;
-
 use crate::core::{Core, Phase, Sleep};
 use crate::{Stack, sys};
+use ip::IfIndex;
 
 /// The token of the signal; devices have their index.
 const SIGNAL: u64 = u64::MAX;
-/// After so many wake-ups in a row by a descriptor that says it is broken, while its device says
-/// that it is up and gives nothing, the descriptor is watched no longer.
+/// After so many wake-ups in a row by a descriptor that says it is broken, without anything
+/// received, the descriptor is watched no longer.
 const BROKEN_LIMIT: u32 = 16;
 /// The shortest sleep after so many turns in a row in which the time was due but nothing became
 /// of it: a layer at fault must not take a whole processor.
@@ -58,6 +56,7 @@ fn run(core: &Core, mut watch: Watch) {
             return;
         }
         let progress = locked.stack.poll(core.now());
+        watch.give_up_broken(&mut locked.stack, progress.received);
         locked.turned();
         if progress.more {
             continue;
@@ -108,9 +107,7 @@ impl Watch {
             let IfIndex(index) = interface.index;
             let device = interface.port.device();
             // What is gone for good would be ready for ever.
-            if device.link() != LinkState::Up
-                || self.broken.get(&index).is_some_and(|n| *n >= BROKEN_LIMIT)
-            {
+            if interface.gone || interface.given_up {
                 continue;
             }
             if let Some(interest) = device.interest() {
@@ -137,6 +134,16 @@ impl Watch {
             {
                 tracing::error!(%error, interface = index, "cannot wait for the device");
             }
+        }
+    }
+
+    /// Gives up descriptors that only say that they are broken.
+    fn give_up_broken(&mut self, stack: &mut Stack, received: usize) {
+        if received > 0 {
+            self.broken.clear();
+        }
+        for (&index, _) in self.broken.iter().filter(|(_, times)| **times >= BROKEN_LIMIT) {
+            stack.give_up(IfIndex(index));
         }
     }
 

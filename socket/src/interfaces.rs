@@ -5,10 +5,9 @@ use std::net::IpAddr;
 
 use arp::{Event, Link, Resolver};
 use ip::{Cause, Cidr, Header, Hop, IfIndex, Internet, NextHop, Offload, Output, Route, SendError};
-use netdev::{Counts, EtherType, Instant, LinkState, MacAddr, Medium, Packet, sooner};
+use netdev::{Counts, EtherType, Instant, LinkState, MacAddr, Medium, Packet, Port, sooner};
 
 use crate::DropReason;
-use crate::port_shim::Port;
 
 /// One interface: its device behind the Ethernet framing, its resolver, its addresses.
 pub(crate) struct Interface {
@@ -22,25 +21,33 @@ pub(crate) struct Interface {
     pub(crate) admin_up: bool,
     /// What the device says, as of the last poll.
     pub(crate) link: LinkState,
+    /// Whether the device is gone for good, as of the last poll.
+    pub(crate) gone: bool,
+    /// The event loop has found that the device's descriptor is broken.
+    pub(crate) given_up: bool,
 }
 
 impl Interface {
-    pub(crate) fn is_up(&self) -> bool {
-        self.admin_up && self.link == LinkState::Up
+    /// Whether the device will never work again: the link is down, and there is neither a
+    /// descriptor nor a time to wait for. A link that is only down for now (no peer yet, a cable
+    /// out) loses packets as any link may; TCP tries again until it comes back.
+    pub(crate) fn is_gone(&self) -> bool {
+        let device = self.port.device();
+        let waits = device.poll_at().is_some() || (device.interest().is_some() && !self.given_up);
+        device.link() != LinkState::Up && !waits
     }
 
     /// The interface as IP is told of it.
     pub(crate) fn for_ip(&self) -> ip::Interface {
-        let device = self.port.device();
-        let can = device.capabilities();
+        let can = self.port.capabilities();
         ip::Interface {
             index: self.index,
-            name: device.name().to_string(),
+            name: self.port.device().name().to_string(),
             addrs: self.addrs.clone(),
             mtu: can.mtu,
             medium: can.medium,
             loopback: self.loopback,
-            up: self.is_up(),
+            up: self.admin_up && !self.gone,
             offload: Offload {
                 checksum: can.checksum,
                 tcp_segmentation: can.tcp_segmentation,
@@ -112,7 +119,17 @@ impl Interfaces {
     ) -> IfIndex {
         let link = port.device().link();
         let addrs = Vec::new();
-        let new = Interface { index, port, resolver, addrs, loopback, admin_up: true, link };
+        let new = Interface {
+            index,
+            port,
+            resolver,
+            addrs,
+            loopback,
+            admin_up: true,
+            link,
+            gone: false,
+            given_up: false,
+        };
         let at = self.list.partition_point(|i| i.index < index);
         self.list.insert(at, new);
         index
@@ -200,7 +217,7 @@ impl NextHop for Interfaces {
         let Some(interface) = self.find_mut(iface) else {
             return self.counts.add(DropReason::NoInterface);
         };
-        let to_all = interface.port.device().capabilities().medium == Medium::Ip;
+        let to_all = interface.port.capabilities().medium == Medium::Ip;
         let mac = match hop {
             // There is one peer, and it needs no address.
             _ if to_all => MacAddr::BROADCAST,

@@ -7,7 +7,6 @@ mod event_loop;
 mod interfaces;
 mod net;
 mod poller;
-mod port_shim;
 mod raw;
 mod raw_socket;
 mod socket;

@@ -267,7 +267,9 @@ impl RawSockets {
                 continue;
             }
             seen = true;
-            let packet = datagram.clone().into_whole();
+            let mut packet = datagram.clone().into_whole();
+            // What loopback brought may have left its checksum to a device.
+            packet.complete_checksum();
             if socket.queued + packet.len() > socket.limit {
                 socket.drops += 1;
                 self.counts.add(DropReason::RawQueueFull);

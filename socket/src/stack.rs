@@ -8,12 +8,11 @@ use ip::{
     Cause, Cidr, Datagram, IfIndex, Internet, Output, Protocol, Quoted, Report, RouteEntry,
     RouteOrigin,
 };
-use netdev::{Cast, Device, EtherType, Instant, LinkState, MacAddr, Packet, sooner};
+use netdev::{Cast, Device, EtherType, Frame, Instant, LinkState, MacAddr, Packet, Port, sooner};
 use tcp::Streams;
 use udp::Datagrams;
 
 use crate::interfaces::{Below, Interface, Interfaces};
-use crate::port_shim::{Frame, Port};
 use crate::raw::RawSockets;
 use crate::waiters::Key;
 use crate::{ConfigError, DropReason};
@@ -51,8 +50,10 @@ pub struct Stack {
     pub(crate) raw: RawSockets,
     /// Which interface is served first; the next one at the next poll.
     first: usize,
-    links_down: usize,
-    link_changed: bool,
+    /// Whether the device of any interface is gone for good.
+    any_gone: bool,
+    /// Whether that changed since the waiters were told.
+    gone_changed: bool,
 }
 
 /// What a [`Stack::poll`] did and left.
@@ -77,7 +78,17 @@ impl Stack {
     pub fn new(layers: Layers) -> Stack {
         let Layers { ip, icmp, udp, tcp } = layers;
         let (interfaces, raw) = (Interfaces::default(), RawSockets::default());
-        Stack { interfaces, ip, icmp, udp, tcp, raw, first: 0, links_down: 0, link_changed: false }
+        Stack {
+            interfaces,
+            ip,
+            icmp,
+            udp,
+            tcp,
+            raw,
+            first: 0,
+            any_gone: false,
+            gone_changed: false,
+        }
     }
 
     /// Adds an interface with its addresses; with a `gateway` also a default route by it. `mac`
@@ -361,24 +372,28 @@ impl Stack {
         }
     }
 
-    /// Tells IP of links that went down or came up.
+    /// Notices links that went down or came up.
     fn watch_links(&mut self, now: Instant) {
         for place in 0..self.interfaces.len() {
             let interface = self.interfaces.at(place);
-            let link = interface.port.device().link();
-            if interface.link == link {
-                continue;
-            }
-            tracing::debug!(
-                interface = interface.port.device().name(), from = ?interface.link, to = ?link,
-                "link"
-            );
-            interface.link = link;
             let index = interface.index;
-            self.link_changed = true;
-            let _ = self.update_ip(now, index);
+            let (link, gone) = (interface.port.device().link(), interface.is_gone());
+            if interface.link != link {
+                let name = interface.port.device().name();
+                tracing::debug!(interface = name, from = ?interface.link, to = ?link, "link");
+                interface.link = link;
+                if interface.link == LinkState::Up {
+                    // Other neighbours may be there now.
+                    let _ = interface.configure_resolver(now, arp::Change::Flush);
+                }
+            }
+            if interface.gone != gone {
+                interface.gone = gone;
+                self.gone_changed = true;
+                let _ = self.update_ip(now, index);
+            }
         }
-        self.links_down = self.interfaces.iter().filter(|i| i.link != LinkState::Up).count();
+        self.any_gone = self.interfaces.iter().any(|i| i.gone);
     }
 
     /// Tells IP the facts of an interface, after any of them changed.
@@ -443,23 +458,31 @@ impl Stack {
         self.interfaces.iter().filter(waits).count()
     }
 
-    pub(crate) fn all_links_up(&self) -> bool {
-        self.links_down == 0
+    /// Whether the device of any interface is gone for good.
+    pub(crate) fn any_gone(&self) -> bool {
+        self.any_gone
     }
 
-    /// Whether a link went down or came up since this was last asked.
-    pub(crate) fn take_link_change(&mut self) -> bool {
-        std::mem::take(&mut self.link_changed)
+    /// Whether a device went, or came back, since this was last asked.
+    pub(crate) fn take_gone_change(&mut self) -> bool {
+        std::mem::take(&mut self.gone_changed)
     }
 
-    /// Whether `local` can send nothing because its link is gone: its own interface's, or for the
-    /// unspecified address every one's but the loopback's.
+    /// The event loop's word that the descriptor of an interface is of no use any more.
+    pub(crate) fn give_up(&mut self, index: IfIndex) {
+        if let Some(interface) = self.interfaces.find_mut(index) {
+            interface.given_up = true;
+        }
+    }
+
+    /// Whether `local` can send nothing because its device is gone: its own interface's, or for
+    /// the unspecified address every one's but the loopback's.
     pub(crate) fn is_cut_off(&self, local: IpAddr) -> bool {
         let mut others = self.interfaces.iter().filter(|i| !i.loopback).peekable();
         if local.is_unspecified() {
-            return others.peek().is_some() && others.all(|i| i.link != LinkState::Up);
+            return others.peek().is_some() && others.all(|i| i.gone);
         }
-        others.any(|i| i.link != LinkState::Up && i.addrs.iter().any(|a| a.addr == local))
+        others.any(|i| i.gone && i.addrs.iter().any(|a| a.addr == local))
     }
 }
 

@@ -70,7 +70,7 @@ impl Stack {
     pub fn interfaces(&self) -> Vec<InterfaceView> {
         let view = |interface: &crate::interfaces::Interface| {
             let device = interface.port.device();
-            let can = device.capabilities();
+            let can = interface.port.capabilities();
             InterfaceView {
                 index: interface.index,
                 name: device.name().to_string(),
@@ -218,7 +218,7 @@ impl Stack {
 
     /// Changes the largest datagram of an interface, in bytes.
     pub fn set_mtu(&mut self, now: Instant, index: IfIndex, mtu: usize) -> Result<(), ConfigError> {
-        if !self.interface_mut(index)?.port.device_mut().set_mtu(mtu) {
+        if !self.interface_mut(index)?.port.set_mtu(mtu) {
             return Err(ConfigError::BadMtu(mtu));
         }
         self.update_ip(now, index)
