@@ -176,6 +176,8 @@ crate::reasons! {
         OwnSource = "sent from our own address",
         /// The device's transmit queue was full.
         QueueFull = "transmit queue full",
+        /// Received faster than it was read: the kernel's buffer for us was full.
+        Overrun = "receive buffer full",
         /// The other end is not there.
         NoPeer = "no peer",
         /// A broken length prefix on a stream link, or an offload header that makes no sense.

@@ -7,6 +7,8 @@ mod counters;
 mod ethernet;
 mod framing;
 mod instant;
+#[cfg(target_os = "linux")]
+mod linux;
 mod loopback;
 mod mac;
 mod packet;
@@ -19,6 +21,10 @@ mod wire;
 pub use api::{Capabilities, Device, DropReason, Interest, LinkState, Medium, Stats};
 pub use counters::{Counter, Counts, Reason};
 pub use instant::{Instant, sooner};
+#[cfg(target_os = "linux")]
+pub use linux::{
+    Error as LinuxError, PacketOptions, PacketSocket, Tap, TapFacts, TapOptions, namespace, vnet,
+};
 pub use loopback::Loopback;
 pub use mac::{Cast, EtherType, MacAddr, ParseMacError};
 pub use packet::{Checksum, Faults, HEADROOM, Packet, Segmentation};
