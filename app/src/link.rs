@@ -1,0 +1,164 @@
+//! From the word behind `--link` to a device.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Context as _, bail};
+use ip::Cidr;
+use netdev::{Device, UnixLink};
+use shell::HostEnd;
+
+/// What `--link` can say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// A namespace of the program's own, with the kernel at the other end.
+    Namespace,
+    /// A TAP of this host.
+    Tap(String),
+    /// A socket to another stack or a guest.
+    Unix(PathBuf),
+    /// A second stack in this process.
+    Sim,
+}
+
+impl FromStr for Link {
+    type Err = anyhow::Error;
+    fn from_str(text: &str) -> anyhow::Result<Link> {
+        match text.split_once(':').unwrap_or((text, "")) {
+            ("ns", "") => Ok(Link::Namespace),
+            ("sim", "") => Ok(Link::Sim),
+            ("tap", name) if !name.is_empty() => Ok(Link::Tap(name.into())),
+            ("unix", path) if !path.is_empty() => Ok(Link::Unix(path.into())),
+            _ => bail!("--link {text}: there is `ns`, `tap:NAME`, `unix:PATH` and `sim`"),
+        }
+    }
+}
+
+/// A device, and what is known of its other end.
+pub(crate) struct Opened {
+    pub(crate) device: Box<dyn Device>,
+    /// The kernel's interface at the other end, where there is one.
+    pub(crate) host: Option<HostEnd>,
+    /// The far end of `sim`, for a second stack.
+    pub(crate) peer: Option<Box<dyn Device>>,
+    /// What to tell the user of it.
+    pub(crate) about: String,
+}
+
+impl Opened {
+    fn without_host(device: impl Device + 'static, about: String) -> Opened {
+        Opened { device: Box::new(device), host: None, peer: None, about }
+    }
+}
+
+/// Opens the device of `link`. For [`Link::Namespace`] the process must be in its namespace
+/// already.
+pub(crate) fn open(link: &Link, host_addr: Cidr, mtu: Option<usize>) -> anyhow::Result<Opened> {
+    match link {
+        Link::Namespace => open_namespace(host_addr, mtu),
+        Link::Tap(name) => open_tap(name, host_addr, mtu),
+        Link::Unix(path) => {
+            let link = UnixLink::open(path)?;
+            Ok(Opened::without_host(link, format!("unix socket {}", path.display())))
+        }
+        Link::Sim => {
+            let (ours, theirs) = UnixLink::pair().context("cannot make the simulated link")?;
+            let about = "a second stack in this process".to_string();
+            let mut opened = Opened::without_host(ours.named("sim0"), about);
+            opened.peer = Some(Box::new(theirs.named("sim0")));
+            Ok(opened)
+        }
+    }
+}
+
+/// The kernel's end needs an IPv4 address.
+fn v4(cidr: Cidr) -> anyhow::Result<(Ipv4Addr, u8)> {
+    match cidr.addr {
+        std::net::IpAddr::V4(addr) => Ok((addr, cidr.prefix)),
+        std::net::IpAddr::V6(_) => bail!("--host-addr {cidr}: IPv4 only"),
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use super::*;
+    use netdev::linux::namespace::{self, KernelEnd, KernelEndConfig};
+    use netdev::linux::{Tap, TapOptions};
+
+    pub(crate) fn open_namespace(host_addr: Cidr, mtu: Option<usize>) -> anyhow::Result<Opened> {
+        let (address, prefix) = v4(host_addr)?;
+        let config = KernelEndConfig {
+            address,
+            prefix,
+            mtu: mtu.unwrap_or(1500),
+            ..KernelEndConfig::default()
+        };
+        let link = namespace::open_link(&config)?;
+        let about = format!("{} in a namespace of its own", link.kind);
+        Ok(Opened { device: link.device, host: Some(host_end(&link.kernel)), peer: None, about })
+    }
+
+    pub(crate) fn open_tap(
+        name: &str,
+        host_addr: Cidr,
+        mtu: Option<usize>,
+    ) -> anyhow::Result<Opened> {
+        let existed = KernelEnd::of(name).is_ok();
+        if !existed {
+            // We make it, so nobody else gives its other end an address.
+            let (address, prefix) = v4(host_addr)?;
+            let config = KernelEndConfig {
+                name: name.into(),
+                address,
+                prefix,
+                mtu: mtu.unwrap_or(1500),
+                ..KernelEndConfig::default()
+            };
+            let (tap, kernel) = namespace::make_tap(&config)?;
+            let about = "TAP, made for this run".to_string();
+            let (device, host) = (Box::new(tap), Some(host_end(&kernel)));
+            return Ok(Opened { device, host, peer: None, about });
+        }
+        let tap = Tap::open(TapOptions { name: Some(name.into()), ..TapOptions::default() })?;
+        let host = KernelEnd::of(name).ok().map(|kernel| host_end(&kernel));
+        Ok(Opened { device: Box::new(tap), host, peer: None, about: "TAP of this host".into() })
+    }
+
+    fn host_end(kernel: &KernelEnd) -> HostEnd {
+        HostEnd {
+            name: kernel.name.clone(),
+            mac: Some(kernel.mac),
+            addr: kernel.address.and_then(|(addr, prefix)| Cidr::new(addr.into(), prefix)),
+            mtu: Some(kernel.mtu),
+        }
+    }
+}
+#[cfg(target_os = "linux")]
+use linux::{open_namespace, open_tap};
+
+#[cfg(not(target_os = "linux"))]
+fn open_namespace(_: Cidr, _: Option<usize>) -> anyhow::Result<Opened> {
+    bail!("--link ns needs Linux; `--link sim` and `--link unix:PATH` work here")
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_tap(_: &str, _: Cidr, _: Option<usize>) -> anyhow::Result<Opened> {
+    bail!("--link tap needs Linux; `--link sim` and `--link unix:PATH` work here")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_link() {
+        assert_eq!("ns".parse::<Link>().unwrap(), Link::Namespace);
+        assert_eq!("tap:tap3".parse::<Link>().unwrap(), Link::Tap("tap3".into()));
+        assert_eq!("unix:/a:b".parse::<Link>().unwrap(), Link::Unix("/a:b".into()));
+        for bad in ["", "tap", "tap:", "unix:", "ns:x", "eth0"] {
+            let error = bad.parse::<Link>().unwrap_err().to_string();
+            assert!(error.contains("sim"), "{error}");
+        }
+    }
+}

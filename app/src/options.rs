@@ -1,0 +1,261 @@
+//! What can be said on the command line and in `tapip.toml`: one structure for both, so that
+//! neither can know an option that the other does not.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use serde::Deserialize;
+
+/// A complete TCP/IP stack in a program of your own, on a link to the kernel's.
+#[derive(Parser, Debug)]
+#[command(name = "tapip", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run a stack and its net shell (the default)
+    Run(Box<RunArgs>),
+    /// Run a command at the kernel's end of a running instance's link
+    Host(HostArgs),
+    /// List the implementations of each layer
+    Layers,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct HostArgs {
+    /// Which instance, where several run
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Args, Debug, Default)]
+pub(crate) struct RunArgs {
+    /// Read options from this file; without it, from ./tapip.toml where that exists
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Run these shell commands instead of reading them: 'CMD; CMD'
+    #[arg(short = 'c', value_name = "CMDS")]
+    pub(crate) commands: Option<String>,
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+/// Everything that shapes a run. Unset is `None`, so that the command line can win over the file
+/// and the file over the defaults.
+#[derive(Args, Deserialize, Debug, Default, Clone)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Options {
+    /// The link: `ns` (a namespace of its own, the default), `tap:NAME`, `unix:PATH` or `sim`
+    #[arg(long, value_name = "LINK")]
+    pub(crate) link: Option<String>,
+    /// The name of this instance, for `tapip host --name`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// The stack's address [default: 10.0.0.1/24]
+    #[arg(long, value_name = "ADDR/LEN")]
+    pub(crate) addr: Option<String>,
+    /// The stack's default gateway [default: the kernel's end, 10.0.0.2]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) gw: Option<String>,
+    /// The address of the kernel's end of the link [default: 10.0.0.2/24]
+    #[arg(long, value_name = "ADDR/LEN")]
+    pub(crate) host_addr: Option<String>,
+    /// The stack's Ethernet address [default: 00:34:45:67:89:ab]
+    #[arg(long, value_name = "MAC")]
+    pub(crate) mac: Option<String>,
+    /// The largest IP datagram in bytes [default: the device's, 1500]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) mtu: Option<usize>,
+    /// Forward datagrams that are for other hosts [default: true]
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) forward: Option<bool>,
+    /// Write every packet to this file, for Wireshark (pcapng)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
+    /// Print a line for every packet
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub(crate) trace: Option<bool>,
+    /// Lose packets: `1%`, or `1%/2%` for out and in
+    #[arg(long, value_name = "SHARE", help_heading = "Faults (OUT/IN, or one for both)")]
+    pub(crate) loss: Option<String>,
+    /// Duplicate packets
+    #[arg(long, value_name = "SHARE", help_heading = "Faults (OUT/IN, or one for both)")]
+    pub(crate) dup: Option<String>,
+    /// Let packets overtake others
+    #[arg(long, value_name = "SHARE", help_heading = "Faults (OUT/IN, or one for both)")]
+    pub(crate) reorder: Option<String>,
+    /// Flip a bit in packets
+    #[arg(long, value_name = "SHARE", help_heading = "Faults (OUT/IN, or one for both)")]
+    pub(crate) corrupt: Option<String>,
+    /// Hold packets back: `20ms`
+    #[arg(long, value_name = "TIME", help_heading = "Faults (OUT/IN, or one for both)")]
+    pub(crate) delay: Option<String>,
+    /// Hold packets back by a random time more, up to this
+    #[arg(long, value_name = "TIME", help_heading = "Faults (OUT/IN, or one for both)")]
+    pub(crate) jitter: Option<String>,
+    /// Let through no more than this: `10mbit`
+    #[arg(long, value_name = "RATE", help_heading = "Faults (OUT/IN, or one for both)")]
+    pub(crate) rate: Option<String>,
+    /// The seed of all that is random [default: from the system]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// The implementation of address resolution (see `tapip layers`)
+    #[arg(long, value_name = "NAME", help_heading = "Layers")]
+    pub(crate) arp: Option<String>,
+    /// The implementation of the internet layer
+    #[arg(long, value_name = "NAME", help_heading = "Layers")]
+    pub(crate) ip: Option<String>,
+    /// The implementation of control messages
+    #[arg(long, value_name = "NAME", help_heading = "Layers")]
+    pub(crate) icmp: Option<String>,
+    /// The implementation of datagrams
+    #[arg(long, value_name = "NAME", help_heading = "Layers")]
+    pub(crate) udp: Option<String>,
+    /// The implementation of streams
+    #[arg(long, value_name = "NAME", help_heading = "Layers")]
+    pub(crate) tcp: Option<String>,
+    /// TCP's congestion control
+    #[arg(long, value_name = "NAME", help_heading = "Layers")]
+    pub(crate) cc: Option<String>,
+    /// A permanent neighbour, as `10.0.0.2=02:00:00:00:00:02` (again for more)
+    #[arg(long, value_name = "ADDR=MAC")]
+    #[serde(default)]
+    pub(crate) neighbour: Vec<String>,
+    /// Log these from the start: dev l2 arp ip icmp udp tcp tcpstate all
+    #[arg(long, value_name = "WORD")]
+    #[serde(default)]
+    pub(crate) debug: Vec<String>,
+}
+
+impl Options {
+    /// The options of `self`, and those of `under` where `self` says nothing.
+    fn over(self, under: Options) -> Options {
+        // Destructured without `..`, so that a new option cannot be forgotten here.
+        let Options {
+            link,
+            name,
+            addr,
+            gw,
+            host_addr,
+            mac,
+            mtu,
+            forward,
+            pcap,
+            trace,
+            loss,
+            dup,
+            reorder,
+            corrupt,
+            delay,
+            jitter,
+            rate,
+            seed,
+            arp,
+            ip,
+            icmp,
+            udp,
+            tcp,
+            cc,
+            neighbour,
+            debug,
+        } = self;
+        let longer = |ours: Vec<String>, theirs| if ours.is_empty() { theirs } else { ours };
+        Options {
+            link: link.or(under.link),
+            name: name.or(under.name),
+            addr: addr.or(under.addr),
+            gw: gw.or(under.gw),
+            host_addr: host_addr.or(under.host_addr),
+            mac: mac.or(under.mac),
+            mtu: mtu.or(under.mtu),
+            forward: forward.or(under.forward),
+            pcap: pcap.or(under.pcap),
+            trace: trace.or(under.trace),
+            loss: loss.or(under.loss),
+            dup: dup.or(under.dup),
+            reorder: reorder.or(under.reorder),
+            corrupt: corrupt.or(under.corrupt),
+            delay: delay.or(under.delay),
+            jitter: jitter.or(under.jitter),
+            rate: rate.or(under.rate),
+            seed: seed.or(under.seed),
+            arp: arp.or(under.arp),
+            ip: ip.or(under.ip),
+            icmp: icmp.or(under.icmp),
+            udp: udp.or(under.udp),
+            tcp: tcp.or(under.tcp),
+            cc: cc.or(under.cc),
+            neighbour: longer(neighbour, under.neighbour),
+            debug: longer(debug, under.debug),
+        }
+    }
+}
+
+impl RunArgs {
+    /// The options of this run: the command line's over the file's.
+    pub(crate) fn resolve(self) -> anyhow::Result<(Options, Option<String>)> {
+        let path = self.config.or_else(|| {
+            let usual = PathBuf::from("tapip.toml");
+            usual.exists().then_some(usual)
+        });
+        let file = match path {
+            Some(path) => read_file(&path)?,
+            None => Options::default(),
+        };
+        Ok((self.options.over(file), self.commands))
+    }
+}
+
+fn read_file(path: &Path) -> anyhow::Result<Options> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+    // The parser's own message names the line, shows it, and lists the keys that there are.
+    toml::from_str(&text).with_context(|| format!("in the configuration {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file() {
+        let cli = Cli::parse_from(["tapip", "--loss", "1%", "--mtu", "900"]);
+        let file: Options = toml::from_str("mtu = 1400\nhost-addr = '10.0.0.9/24'").unwrap();
+        let options = cli.run.options.over(file);
+        assert_eq!((options.mtu, options.loss.as_deref()), (Some(900), Some("1%")));
+        assert_eq!(options.host_addr.as_deref(), Some("10.0.0.9/24"));
+    }
+
+    #[test]
+    fn a_wrong_key_is_named_with_its_line() {
+        let error = toml::from_str::<Options>("mtu = 1400\nhost-adr = 'x'").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("host-adr"), "{error}");
+        assert!(error.contains("host-addr"), "the right key is among those listed: {error}");
+    }
+
+    #[test]
+    fn run_is_the_default_and_host_takes_a_command() {
+        assert!(Cli::parse_from(["tapip"]).command.is_none());
+        let cli = Cli::parse_from(["tapip", "host", "--name", "x", "--", "ping", "-c", "1"]);
+        let Some(Command::Host(host)) = cli.command else { panic!() };
+        assert_eq!(host.command, ["ping", "-c", "1"]);
+        let cli = Cli::parse_from(["tapip", "run", "--trace", "-c", "ping 10.0.0.2"]);
+        let Some(Command::Run(run)) = cli.command else { panic!() };
+        assert_eq!((run.options.trace, run.commands.as_deref()), (Some(true), Some("ping 10.0.0.2")));
+    }
+}

@@ -1,0 +1,227 @@
+//! The ladder: from options to a running stack. Read [`start`] from bottom to top and you have
+//! the picture in ARCHITECTURE.md.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, bail};
+use ip::{Cidr, IfIndex};
+use netdev::{
+    Capture, CaptureFile, Device, Directions, FaultInjector, Instant, Loopback, MacAddr, Tracer,
+};
+use shell::Terminal;
+use socket::{Layers, Net, Stack};
+
+use crate::options::Options;
+use crate::{faults, registry};
+
+/// The ancestor's address, which its users know from their captures.
+const DEFAULT_MAC: MacAddr = MacAddr([0x00, 0x34, 0x45, 0x67, 0x89, 0xab]);
+const DEFAULT_ADDR: &str = "10.0.0.1/24";
+const DEFAULT_HOST_ADDR: &str = "10.0.0.2/24";
+
+/// Who the stack is, with the defaults filled in.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) addr: Cidr,
+    pub(crate) gateway: Option<IpAddr>,
+    pub(crate) host_addr: Cidr,
+    pub(crate) mac: MacAddr,
+    pub(crate) seed: u64,
+}
+
+impl Identity {
+    pub(crate) fn of(options: &Options) -> anyhow::Result<Identity> {
+        let addr: Cidr = parse("addr", options.addr.as_deref().unwrap_or(DEFAULT_ADDR))?;
+        let host_addr: Cidr =
+            parse("host-addr", options.host_addr.as_deref().unwrap_or(DEFAULT_HOST_ADDR))?;
+        if !addr.addr.is_ipv4() || addr.addr.is_unspecified() || addr.addr.is_multicast() {
+            bail!("--addr {addr}: not the IPv4 address of one host");
+        }
+        let gateway = match options.gw.as_deref() {
+            Some("none") => None,
+            Some(text) => Some(parse("gw", text)?),
+            // The kernel's end, unless the stack was put on another network.
+            None => Some(host_addr.addr).filter(|gw| addr.contains(*gw) && *gw != addr.addr),
+        };
+        if let Some(gateway) = gateway.filter(|gateway| !addr.contains(*gateway)) {
+            bail!("--gw {gateway}: not on the network of --addr {addr}");
+        }
+        let mac: MacAddr = match options.mac.as_deref() {
+            Some(text) => parse("mac", text)?,
+            None => DEFAULT_MAC,
+        };
+        if mac.is_group() || mac == MacAddr::ZERO {
+            bail!("--mac {mac}: not the address of one host (the first byte must be even)");
+        }
+        if let Some(mtu) = options.mtu.filter(|mtu| !(68..=65_535).contains(mtu)) {
+            bail!("--mtu {mtu}: 68 (RFC 791) to 65535");
+        }
+        let seed = match options.seed {
+            Some(seed) => seed,
+            None => getrandom::u64().context("the system has no random numbers")?,
+        };
+        Ok(Identity { addr, gateway, host_addr, mac, seed })
+    }
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+    option: &str,
+    text: &str,
+) -> anyhow::Result<T> {
+    text.parse().map_err(|why| anyhow::anyhow!("--{option} {text}: {why}"))
+}
+
+/// Puts the decorators around a device, innermost first: what is sent is captured after the
+/// faults, what is received before it is traced; so a capture shows what the stack saw of a bad
+/// wire and what the bad wire took from it.
+pub(crate) fn decorate(
+    mut device: Box<dyn Device>,
+    options: &Options,
+    seed: u64,
+    terminal: &Terminal,
+) -> anyhow::Result<Box<dyn Device>> {
+    let capture = match &options.pcap {
+        Some(path) => Some(
+            // The capture's times are the clock's; the stack's start at zero, now.
+            CaptureFile::create(path, since_epoch())
+                .with_context(|| format!("--pcap {}", path.display()))?,
+        ),
+        None => None,
+    };
+    if let Some(file) = &capture {
+        device = Box::new(Capture::new(device, file.clone(), Directions::TX));
+    }
+    let (tx, rx) = faults::parse(options)?;
+    if !(tx.is_perfect() && rx.is_perfect()) {
+        device = Box::new(FaultInjector::new(device, tx, rx, seed));
+    }
+    if let Some(file) = capture {
+        device = Box::new(Capture::new(device, file, Directions::RX));
+    }
+    if options.trace == Some(true) {
+        let err = terminal.err();
+        device = Box::new(Tracer::new(
+            device,
+            Box::new(move |now, direction, line| err.line(&format!("{now} {direction:<3} {line}"))),
+        ));
+    }
+    Ok(device)
+}
+
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Makes every layer, puts one upon the other, and starts the whole.
+pub(crate) fn start(
+    options: &Options,
+    identity: &Identity,
+    device: Box<dyn Device>,
+    neighbours: &[(IpAddr, MacAddr)],
+) -> anyhow::Result<Net> {
+    // Each layer has a seed of its own, so that one that asks for more numbers changes no other.
+    let mut seeds = Seeds(identity.seed);
+    let pick = registry::pick(registry::TCP, "tcp", &options.tcp)?;
+    let tcp = (pick.make)(seeds.next(), options.cc.as_deref())?;
+    let udp = (registry::pick(registry::UDP, "udp", &options.udp)?.make)(seeds.next());
+    let icmp = (registry::pick(registry::ICMP, "icmp", &options.icmp)?.make)(seeds.next());
+    let pick = registry::pick(registry::IP, "ip", &options.ip)?;
+    let ip = (pick.make)(seeds.next(), options.forward.unwrap_or(true));
+    let pick = registry::pick(registry::ARP, "arp", &options.arp)?;
+    let arp = (pick.make)(identity.mac, seeds.next());
+
+    let now = Instant::ZERO;
+    let mut stack = Stack::new(Layers { ip, icmp, udp, tcp });
+    stack.add_loopback(now, Box::new(Loopback::new()))?;
+    let addrs = [identity.addr];
+    let index =
+        stack.add_interface(now, device, identity.mac, Some(arp), &addrs, identity.gateway)?;
+    if let Some(mtu) = options.mtu {
+        stack.set_mtu(now, index, mtu).with_context(|| format!("--mtu {mtu}"))?;
+    }
+    for &(addr, mac) in neighbours {
+        stack
+            .configure_arp(now, index, arp::Change::AddStatic(addr, mac))
+            .with_context(|| format!("--neighbour {addr}={mac}"))?;
+    }
+    debug_assert_eq!(index, IfIndex(1));
+    Net::start(stack).context("cannot start the stack's event loop")
+}
+
+/// The permanent neighbours: those that were said, and the kernel's end for a resolver that asks
+/// nobody.
+pub(crate) fn neighbours(
+    options: &Options,
+    host: Option<&shell::HostEnd>,
+) -> anyhow::Result<Vec<(IpAddr, MacAddr)>> {
+    let mut neighbours = Vec::new();
+    for text in &options.neighbour {
+        let (addr, mac) = text
+            .split_once('=')
+            .with_context(|| format!("--neighbour {text}: as 10.0.0.2=02:00:00:00:00:02"))?;
+        neighbours.push((parse("neighbour", addr)?, parse("neighbour", mac)?));
+    }
+    if options.arp.as_deref() == Some("static") {
+        let known = host.and_then(|host| Some((host.addr?.addr, host.mac?)));
+        neighbours.extend(known.filter(|(addr, _)| neighbours.iter().all(|(other, _)| other != addr)));
+    }
+    Ok(neighbours)
+}
+
+/// Different seeds from one, by the increments of SplitMix64 (Steele, Lea and Flood 2014).
+struct Seeds(u64);
+
+impl Seeds {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(change: impl FnOnce(&mut Options)) -> anyhow::Result<Identity> {
+        let mut options = Options::default();
+        change(&mut options);
+        Identity::of(&options)
+    }
+
+    #[test]
+    fn the_gateway_is_the_kernels_end_where_that_is_on_the_network() {
+        let usual = identity(|_| {}).unwrap();
+        assert_eq!(usual.gateway, Some("10.0.0.2".parse().unwrap()));
+        let elsewhere = identity(|o| o.addr = Some("192.168.7.1/24".into())).unwrap();
+        assert_eq!(elsewhere.gateway, None);
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_the_option_that_said_it() {
+        type Change = fn(&mut Options);
+        let bad: [(&str, Change); 6] = [
+            ("--addr", |o| o.addr = Some("10.0.0.1".into())),
+            ("--addr", |o| o.addr = Some("224.0.0.1/24".into())),
+            ("--gw", |o| o.gw = Some("10.9.9.9".into())),
+            ("--mac", |o| o.mac = Some("01:00:5e:00:00:01".into())),
+            ("--mtu", |o| o.mtu = Some(67)),
+            ("--host-addr", |o| o.host_addr = Some("x".into())),
+        ];
+        for (option, change) in bad {
+            let error = identity(change).unwrap_err().to_string();
+            assert!(error.starts_with(option), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_seeds() {
+        let (mut a, mut b) = (Seeds(7), Seeds(7));
+        let first = a.next();
+        assert_eq!(first, b.next());
+        assert_ne!(first, a.next());
+    }
+}

@@ -1,0 +1,104 @@
+//! Dependencies point down only, and nobody but `app` names a layer's implementation.
+
+use std::collections::BTreeMap;
+
+/// The crates, bottom first; those in one row do not know each other.
+const LADDER: &[&[&str]] = &[
+    &["netdev"],
+    &["arp"],
+    &["ip"],
+    &["icmp", "udp", "tcp"],
+    &["socket"],
+    &["shell"],
+    &["app"],
+    &["tests"],
+];
+
+fn rank(name: &str) -> Option<usize> {
+    LADDER.iter().position(|row| row.contains(&name))
+}
+
+#[test]
+fn dependencies_point_down_only() {
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .no_deps()
+        .other_options(["--offline".to_string()])
+        .exec()
+        .expect("cargo metadata");
+    let members: BTreeMap<_, _> =
+        metadata.packages.iter().map(|package| (package.name.to_string(), package)).collect();
+    for name in LADDER.iter().copied().flatten() {
+        assert!(members.contains_key(*name), "the package {name} is missing");
+    }
+    let mut edges = 0;
+    for (name, package) in &members {
+        let from = rank(name).unwrap_or_else(|| panic!("{name} has no place in the ladder"));
+        for dependency in &package.dependencies {
+            if dependency.kind != cargo_metadata::DependencyKind::Normal {
+                continue;
+            }
+            let Some(to) = rank(&dependency.name) else { continue };
+            assert!(to < from, "{name} -> {} does not point down", dependency.name);
+            edges += 1;
+        }
+    }
+    assert!(edges > 15, "only {edges} edges were seen: is this the whole workspace?");
+}
+
+/// The implementations' names, which only `app` (and tests) may say.
+const CONCRETE: &[&str] = &[
+    "arp::Cache",
+    "arp::StaticTable",
+    "ip::Router",
+    "ip::SimpleHost",
+    "icmp::Icmp",
+    "icmp::EchoOnly",
+    "udp::Udp",
+    "udp::SimpleUdp",
+    "tcp::Tcp",
+    "tcp::SmallTcp",
+];
+
+#[test]
+fn only_the_app_names_implementations() {
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let mut read = 0;
+    for layer in ["arp", "ip", "icmp", "udp", "tcp", "socket", "shell"] {
+        for file in rust_files(&root.join(layer).join("src")) {
+            // Tests may make whatever they test with.
+            let path = file.to_string_lossy();
+            if path.ends_with("tests.rs") || path.contains("/tests/") || path.contains("/testing/")
+            {
+                continue;
+            }
+            let text = std::fs::read_to_string(&file).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                for name in CONCRETE {
+                    let own = name.starts_with(&format!("{layer}::"));
+                    let whole = line.match_indices(name).any(|(at, _)| {
+                        let next = line[at + name.len()..].chars().next();
+                        !next.is_some_and(|c| c.is_alphanumeric() || c == '_')
+                    });
+                    assert!(own || !whole, "{path} names {name}: {line}");
+                }
+            }
+            read += 1;
+        }
+    }
+    assert!(read > 20, "only {read} files were read");
+}
+
+fn rust_files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
