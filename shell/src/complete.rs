@@ -56,9 +56,11 @@ pub(crate) fn candidates(grammar: &clap::Command, line: &str) -> (usize, Vec<Str
     } else {
         let values = |arg: &clap::Arg| arg.get_possible_values();
         let words = command.get_positionals().flat_map(values);
-        all.extend(words.filter(|value: &PossibleValue| !value.is_hide_set()).map(|value| {
-            value.get_name().to_string()
-        }));
+        all.extend(
+            words
+                .filter(|value: &PossibleValue| !value.is_hide_set())
+                .map(|value| value.get_name().to_string()),
+        );
     }
     all.retain(|candidate| candidate.starts_with(word.as_str()));
     (start, all)

@@ -176,7 +176,9 @@ mod tests {
         let calls = Arc::new(AtomicU32::new(0));
         let count = || {
             let calls = calls.clone();
-            move || drop(calls.fetch_add(1, Ordering::SeqCst))
+            move || {
+                calls.fetch_add(1, Ordering::SeqCst);
+            }
         };
         let hook = interrupt.on_raise(count());
         interrupt.raise();

@@ -172,7 +172,7 @@ mod tests {
         let mut jobs = Jobs::default();
         let interrupt = Interrupt::new();
         let (end, ended) = channel::<()>();
-        let number = jobs.start("ends".into(), move |_| drop(ended.recv())).unwrap();
+        let number = jobs.start("ends".into(), move |_| _ = ended.recv()).unwrap();
         let raiser = {
             let interrupt = interrupt.clone();
             std::thread::spawn(move || {

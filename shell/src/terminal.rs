@@ -50,10 +50,7 @@ struct Editor {
 impl Terminal {
     /// The process's standard output; [`Terminal::err`] gives its standard error.
     pub fn process() -> Terminal {
-        Terminal::new(
-            Sink::Process(Box::new(io::stdout())),
-            Sink::Process(Box::new(io::stderr())),
-        )
+        Terminal::new(Sink::Process(Box::new(io::stdout())), Sink::Process(Box::new(io::stderr())))
     }
 
     /// Writes to `out` and, for errors and logs, to `err`.

@@ -10,8 +10,12 @@ use crate::{Context, ExitStatus};
 pub(super) struct ArpCache;
 
 impl Command for ArpCache {
+    fn name(&self) -> &'static str {
+        "arpcache"
+    }
+
     fn grammar(&self) -> clap::Command {
-        clap::Command::new("arpcache").about("Show the neighbours whose link addresses are known")
+        clap::Command::new(self.name()).about("Show the neighbours whose link addresses are known")
     }
 
     fn run(&self, context: &mut Context, _: &ArgMatches) -> anyhow::Result<ExitStatus> {
@@ -24,7 +28,8 @@ impl Command for ArpCache {
 
 /// tapip's table, and beside it the state in the words of RFC 4861, which says more.
 fn table(entries: &[Entry]) -> String {
-    let mut text = String::from("State    Timeout(s)  HWaddress         Address         Neighbour\n");
+    let mut text =
+        String::from("State    Timeout(s)  HWaddress         Address         Neighbour\n");
     for entry in entries {
         let state = match entry.state {
             State::Incomplete => "Waiting",

@@ -9,8 +9,12 @@ use crate::{Context, ExitStatus};
 pub(super) struct Clear;
 
 impl Command for Clear {
+    fn name(&self) -> &'static str {
+        "clear"
+    }
+
     fn grammar(&self) -> clap::Command {
-        clap::Command::new("clear").about("Clear the screen")
+        clap::Command::new(self.name()).about("Clear the screen")
     }
 
     fn run(&self, context: &mut Context, _: &ArgMatches) -> anyhow::Result<ExitStatus> {

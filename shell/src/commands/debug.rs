@@ -8,9 +8,13 @@ use crate::{Context, DebugTarget, ExitStatus};
 pub(super) struct Debug;
 
 impl Command for Debug {
+    fn name(&self) -> &'static str {
+        "debug"
+    }
+
     fn grammar(&self) -> clap::Command {
         let words = DebugTarget::ALL.map(DebugTarget::name).into_iter().chain(["all"]);
-        clap::Command::new("debug")
+        clap::Command::new(self.name())
             .about("Show what parts of the stack do: until ^C, or with -n from now on")
             .arg(
                 Arg::new("clear")

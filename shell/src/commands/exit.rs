@@ -7,8 +7,12 @@ use crate::{Context, ExitStatus};
 pub(super) struct Exit;
 
 impl Command for Exit {
+    fn name(&self) -> &'static str {
+        "exit"
+    }
+
     fn grammar(&self) -> clap::Command {
-        clap::Command::new("exit").about("End the shell and its services").arg(
+        clap::Command::new(self.name()).about("End the shell and its services").arg(
             Arg::new("status")
                 .value_parser(value_parser!(u8))
                 .help("The exit status, 0 to 255; without it the last command's"),

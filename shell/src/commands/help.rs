@@ -10,12 +10,13 @@ use crate::{Context, ExitStatus};
 pub(super) struct Help;
 
 impl Command for Help {
+    fn name(&self) -> &'static str {
+        "help"
+    }
+
     fn grammar(&self) -> clap::Command {
-        // The names of the others; its own is added by hand, since it would ask itself for it.
-        let others = ALL.iter().filter(|command| !std::ptr::addr_eq(**command, &Help));
-        let names = others.map(|command| command.grammar().get_name().to_string());
-        let names: Vec<String> = names.chain(["help".to_string()]).collect();
-        clap::Command::new("help").about("List the commands, or explain one").arg(
+        let names = ALL.iter().map(|command| command.name());
+        clap::Command::new(self.name()).about("List the commands, or explain one").arg(
             Arg::new("command")
                 .value_parser(PossibleValuesParser::new(names))
                 .help("The command to explain"),

@@ -32,10 +32,7 @@ pub(crate) fn run(context: &mut Context, line: &str) -> anyhow::Result<ExitStatu
     Ok(status)
 }
 
-fn copy(
-    mut from: impl Read + Send + 'static,
-    mut to: Terminal,
-) -> std::thread::JoinHandle<()> {
+fn copy(mut from: impl Read + Send + 'static, mut to: Terminal) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         let mut bytes = [0; 4096];
         while let Ok(len @ 1..) = from.read(&mut bytes) {

@@ -11,8 +11,12 @@ use crate::{Context, ExitStatus, HostEnd};
 pub(super) struct IfConfig;
 
 impl Command for IfConfig {
+    fn name(&self) -> &'static str {
+        "ifconfig"
+    }
+
     fn grammar(&self) -> clap::Command {
-        clap::Command::new("ifconfig")
+        clap::Command::new(self.name())
             .about("Show the interfaces, and the kernel's end of the link")
     }
 
@@ -40,9 +44,9 @@ fn block(name: &str, lines: &[String]) -> String {
 
 fn interface(view: &InterfaceView) -> String {
     let mut lines = vec![format!("HWaddr {}", view.mac)];
-    lines.extend(view.addrs.iter().map(|cidr| {
-        format!("IPaddr {}  mask {}", cidr.addr, cidr.netmask())
-    }));
+    lines.extend(
+        view.addrs.iter().map(|cidr| format!("IPaddr {}  mask {}", cidr.addr, cidr.netmask())),
+    );
     let state = match (&view.link, view.up) {
         (LinkState::Down(why), _) => format!("  DOWN: {why}"),
         (LinkState::Up, false) => "  DOWN".to_string(),

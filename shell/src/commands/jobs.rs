@@ -7,8 +7,12 @@ use crate::{Context, ExitStatus};
 pub(super) struct Jobs;
 
 impl Command for Jobs {
+    fn name(&self) -> &'static str {
+        "jobs"
+    }
+
     fn grammar(&self) -> clap::Command {
-        clap::Command::new("jobs").about("List the services that run in the background")
+        clap::Command::new(self.name()).about("List the services that run in the background")
     }
 
     fn run(&self, context: &mut Context, _: &ArgMatches) -> anyhow::Result<ExitStatus> {

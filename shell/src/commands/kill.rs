@@ -8,8 +8,12 @@ use crate::{Context, ExitStatus};
 pub(super) struct Kill;
 
 impl Command for Kill {
+    fn name(&self) -> &'static str {
+        "kill"
+    }
+
     fn grammar(&self) -> clap::Command {
-        clap::Command::new("kill").about("End services that run in the background").arg(
+        clap::Command::new(self.name()).about("End services that run in the background").arg(
             Arg::new("job")
                 .required(true)
                 .num_args(1..)

@@ -11,8 +11,13 @@ use crate::{Context, ExitStatus};
 pub(super) struct Route;
 
 impl Command for Route {
+    fn name(&self) -> &'static str {
+        "route"
+    }
+
     fn grammar(&self) -> clap::Command {
-        clap::Command::new("route").about("Show the routes, in the order in which they are tried")
+        clap::Command::new(self.name())
+            .about("Show the routes, in the order in which they are tried")
     }
 
     fn run(&self, context: &mut Context, _: &ArgMatches) -> anyhow::Result<ExitStatus> {

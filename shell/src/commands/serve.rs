@@ -23,6 +23,10 @@ const HTTP_PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Serve;
 
 impl Command for Serve {
+    fn name(&self) -> &'static str {
+        "serve"
+    }
+
     fn grammar(&self) -> clap::Command {
         let port = || {
             Arg::new("port")
@@ -31,7 +35,7 @@ impl Command for Serve {
                 .help("The port, of every address of this host")
         };
         let small = |name, about| clap::Command::new(name).about(about).arg(port());
-        clap::Command::new("serve")
+        clap::Command::new(self.name())
             .about("Start a service in the background; `jobs` lists them, `kill` ends them")
             .subcommand_required(true)
             .disable_help_subcommand(true)
@@ -67,7 +71,8 @@ impl Command for Serve {
             }
             "chargen" => (Arc::new(Chargen::default()), Some(Box::new(Chargen::default()))),
             _ => {
-                let directory = arguments.get_one::<PathBuf>("directory").context("no directory")?;
+                let directory =
+                    arguments.get_one::<PathBuf>("directory").context("no directory")?;
                 what += &format!(" {}", directory.display());
                 (Arc::new(HttpService::new(directory)?), None)
             }

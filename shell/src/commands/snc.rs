@@ -26,11 +26,15 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(super) struct Snc;
 
 impl Command for Snc {
+    fn name(&self) -> &'static str {
+        "snc"
+    }
+
     fn grammar(&self) -> clap::Command {
         let addr = |name: &'static str, short| {
             Arg::new(name).short(short).value_name("ADDR:PORT").value_parser(super::ipv4_and_port)
         };
-        clap::Command::new("snc")
+        clap::Command::new(self.name())
             .about("One-way netcat: -b prints what arrives, -c sends standard input")
             .arg(
                 Arg::new("debug")
@@ -96,8 +100,8 @@ fn print_stream(context: &mut Context, addr: SocketAddr) -> anyhow::Result<bool>
 
 /// Prints what datagrams bring, up to ^C.
 fn print_datagrams(context: &mut Context, addr: SocketAddr) -> anyhow::Result<bool> {
-    let socket = UdpSocket::bind(&context.net, addr)
-        .with_context(|| format!("cannot receive at {addr}"))?;
+    let socket =
+        UdpSocket::bind(&context.net, addr).with_context(|| format!("cannot receive at {addr}"))?;
     socket.set_nonblocking(true)?;
     let waiter = Waiter::new(&context.net, &socket, &context.interrupt)?;
     let mut buffer = vec![0; MAX_DATAGRAM];
@@ -121,9 +125,8 @@ fn send_stream(context: &mut Context, addr: SocketAddr) -> anyhow::Result<bool> 
         .with_context(|| format!("cannot connect to {addr}"))?;
     let Some(mut stream) = connected else { return Ok(true) };
     let _hook = shut_on_interrupt(&stream, &context.interrupt)?;
-    let sent = pump(&mut context.input, &context.interrupt, BUFFER, |bytes| {
-        stream.write_all(bytes)
-    });
+    let sent =
+        pump(&mut context.input, &context.interrupt, BUFFER, |bytes| stream.write_all(bytes));
     if context.interrupt.is_raised() || sent? == ReadResult::Interrupted {
         return Ok(true);
     }
@@ -201,8 +204,7 @@ mod tests {
             let data = data.clone();
             std::thread::spawn(move || writer.write_all(&data))
         };
-        let end =
-            pump(&mut input, &Interrupt::new(), 1000, |bytes| out.write_all(bytes)).unwrap();
+        let end = pump(&mut input, &Interrupt::new(), 1000, |bytes| out.write_all(bytes)).unwrap();
         sender.join().unwrap().unwrap();
         assert_eq!(end, ReadResult::End);
         assert!(out.0 == data);

@@ -10,8 +10,12 @@ use crate::{Context, ExitStatus};
 pub(super) struct Stat;
 
 impl Command for Stat {
+    fn name(&self) -> &'static str {
+        "stat"
+    }
+
     fn grammar(&self) -> clap::Command {
-        clap::Command::new("stat")
+        clap::Command::new(self.name())
             .about("Count sockets, what waits in them, and what each layer did with packets")
             .arg(
                 Arg::new("all")

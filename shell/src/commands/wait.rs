@@ -8,8 +8,12 @@ use crate::{Context, ExitStatus};
 pub(super) struct Wait;
 
 impl Command for Wait {
+    fn name(&self) -> &'static str {
+        "wait"
+    }
+
     fn grammar(&self) -> clap::Command {
-        clap::Command::new("wait")
+        clap::Command::new(self.name())
             .about("Keep the stack and its services up: until ^C, or until a service has ended")
             .arg(
                 Arg::new("job")

@@ -83,8 +83,7 @@ mod tests {
     #[test]
     fn answers_have_random_lengths_up_to_512() {
         let mut chargen = Chargen::default();
-        let lengths: Vec<usize> =
-            (0..2000).map(|_| chargen.answer(b"x").unwrap().len()).collect();
+        let lengths: Vec<usize> = (0..2000).map(|_| chargen.answer(b"x").unwrap().len()).collect();
         assert!(lengths.iter().all(|&len| len <= 512));
         assert!(lengths.iter().any(|&len| len > 400) && lengths.iter().any(|&len| len < 100));
     }

@@ -1,10 +1,10 @@
 //! What `serve` serves: the small services of RFC 862 to 864, and a web server.
 
 pub(crate) mod chargen;
+mod datagrams;
 pub(crate) mod discard;
 pub(crate) mod echo;
 pub(crate) mod http;
-mod datagrams;
 mod streams;
 
 pub(crate) use datagrams::DatagramServer;

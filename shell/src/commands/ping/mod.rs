@@ -34,8 +34,12 @@ pub(super) struct Options {
 }
 
 impl Command for Ping {
+    fn name(&self) -> &'static str {
+        "ping"
+    }
+
     fn grammar(&self) -> clap::Command {
-        grammar("ping").about("Send echo requests to a host and print its replies")
+        grammar(self.name()).about("Send echo requests to a host and print its replies")
     }
 
     fn run(&self, context: &mut Context, arguments: &ArgMatches) -> anyhow::Result<ExitStatus> {
@@ -44,8 +48,12 @@ impl Command for Ping {
 }
 
 impl Command for Ping2 {
+    fn name(&self) -> &'static str {
+        "ping2"
+    }
+
     fn grammar(&self) -> clap::Command {
-        grammar("ping2").about("As ping, and show what IP and ICMP do meanwhile")
+        grammar(self.name()).about("As ping, and show what IP and ICMP do meanwhile")
     }
 
     fn run(&self, context: &mut Context, arguments: &ArgMatches) -> anyhow::Result<ExitStatus> {
@@ -55,9 +63,8 @@ impl Command for Ping2 {
 }
 
 fn grammar(name: &'static str) -> clap::Command {
-    let option = |name: &'static str, short, value| {
-        Arg::new(name).short(short).long(name).value_name(value)
-    };
+    let option =
+        |name: &'static str, short, value| Arg::new(name).short(short).long(name).value_name(value);
     clap::Command::new(name)
         .arg(
             option("size", 's', "BYTES")
@@ -89,10 +96,7 @@ fn grammar(name: &'static str) -> clap::Command {
                 .help("How long to wait for the last replies"),
         )
         .arg(
-            Arg::new("ip")
-                .required(true)
-                .value_parser(super::ipv4)
-                .help("The host's IPv4 address"),
+            Arg::new("ip").required(true).value_parser(super::ipv4).help("The host's IPv4 address"),
         )
 }
 

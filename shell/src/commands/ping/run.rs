@@ -151,14 +151,7 @@ impl Run<'_> {
         }
     }
 
-    fn reply(
-        &mut self,
-        from: Ipv4Addr,
-        seq: u16,
-        len: usize,
-        ttl: u8,
-        flaw: Option<&'static str>,
-    ) {
+    fn reply(&mut self, from: Ipv4Addr, seq: u16, len: usize, ttl: u8, flaw: Option<&'static str>) {
         let Some(request) = self.requests.get_mut(&seq) else { return };
         let (at, duplicate) = match *request {
             Request::Waiting(at) => {
@@ -171,7 +164,8 @@ impl Run<'_> {
         *request = Request::Answered(at);
         let rtt = at.elapsed();
         self.stats.sample(rtt);
-        let mut line = format!("{len} bytes from {from}: icmp_seq={seq} ttl={ttl} time={} ms", Millis(rtt));
+        let mut line =
+            format!("{len} bytes from {from}: icmp_seq={seq} ttl={ttl} time={} ms", Millis(rtt));
         if duplicate {
             self.stats.duplicates += 1;
             line += " (DUP!)";
@@ -213,4 +207,3 @@ impl Run<'_> {
         }
     }
 }
-

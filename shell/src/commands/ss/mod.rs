@@ -18,11 +18,15 @@ use crate::{Context, ExitStatus};
 pub(super) struct Ss;
 
 impl Command for Ss {
+    fn name(&self) -> &'static str {
+        "ss"
+    }
+
     fn grammar(&self) -> clap::Command {
         let flag = |name: &'static str, short, help: &'static str| {
             Arg::new(name).short(short).long(name).action(ArgAction::SetTrue).help(help)
         };
-        clap::Command::new("ss")
+        clap::Command::new(self.name())
             .about("Show the sockets: connections, or with -l listeners, or with -a all")
             .arg(flag("tcp", 't', "TCP sockets"))
             .arg(flag("udp", 'u', "UDP sockets"))
@@ -35,9 +39,9 @@ impl Command for Ss {
     }
 
     fn run(&self, context: &mut Context, arguments: &ArgMatches) -> anyhow::Result<ExitStatus> {
-        let (tcp, udp, raw) = context.net.with(|stack, now| {
-            (stack.tcp_sockets(now), stack.udp_sockets(), stack.raw_sockets())
-        });
+        let (tcp, udp, raw) = context
+            .net
+            .with(|stack, now| (stack.tcp_sockets(now), stack.udp_sockets(), stack.raw_sockets()));
         context.out.write_all(Filter::new(arguments).table(&tcp, &udp, &raw).as_bytes())?;
         Ok(ExitStatus::SUCCESS)
     }
@@ -102,10 +106,17 @@ impl Filter {
         for info in udp.iter().filter(|info| self.udp && unconnected(info.peer.is_some())) {
             let peer = info.peer.map_or_else(|| "0.0.0.0:*".into(), addr);
             let queues = [info.receive_queue, 0];
-            rows.push(row("udp", datagram_state(info.peer.is_some()), queues, addr(info.local), peer));
+            rows.push(row(
+                "udp",
+                datagram_state(info.peer.is_some()),
+                queues,
+                addr(info.local),
+                peer,
+            ));
         }
         for info in raw.iter().filter(|info| self.raw && unconnected(info.peer.is_some())) {
-            let local = info.local.map_or_else(|| "0.0.0.0".into(), |addr: IpAddr| addr.to_string());
+            let local =
+                info.local.map_or_else(|| "0.0.0.0".into(), |addr: IpAddr| addr.to_string());
             let local = format!("{local}:{}", protocol(info.protocol));
             let peer = info.peer.map_or_else(|| "0.0.0.0".into(), |addr: IpAddr| addr.to_string());
             let queues = [info.receive_queue, 0];
@@ -213,7 +224,10 @@ mod tests {
         let all: Vec<String> = lines(&["-a"]);
         assert!(all[0].starts_with("Netid  State") && all.len() == 4, "{all:?}");
         assert!(all[3].starts_with("tcp    TIME-WAIT"), "{all:?}");
-        assert_eq!(lines(&["-u"]), ["State  Recv-Q  Send-Q  Local Address:Port  Peer Address:Port"]);
+        assert_eq!(
+            lines(&["-u"]),
+            ["State  Recv-Q  Send-Q  Local Address:Port  Peer Address:Port"]
+        );
     }
 
     #[test]

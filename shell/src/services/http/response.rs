@@ -17,7 +17,6 @@ pub(super) enum Status {
     RangeNotSatisfiable,
     HeaderFieldsTooLarge,
     ServerError,
-    Unavailable,
 }
 
 impl Status {
@@ -34,7 +33,6 @@ impl Status {
             Status::RangeNotSatisfiable => "416 Range Not Satisfiable",
             Status::HeaderFieldsTooLarge => "431 Request Header Fields Too Large",
             Status::ServerError => "500 Internal Server Error",
-            Status::Unavailable => "503 Service Unavailable",
         }
     }
 }
@@ -62,7 +60,8 @@ impl Head {
 
     /// Writes the head, and says whether the connection stays.
     pub(super) fn write(self, out: &mut impl Write, keep_alive: bool) -> io::Result<()> {
-        let Head(mut text) = self.field("Connection", if keep_alive { "keep-alive" } else { "close" });
+        let Head(mut text) =
+            self.field("Connection", if keep_alive { "keep-alive" } else { "close" });
         text.push_str("\r\n");
         out.write_all(text.as_bytes())
     }

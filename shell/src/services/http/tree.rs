@@ -131,9 +131,9 @@ fn names(directory: &Path) -> io::Result<Vec<Vec<u8>>> {
 
 fn status_of(error: io::Error) -> Status {
     match error.kind() {
-        io::ErrorKind::NotFound
-        | io::ErrorKind::NotADirectory
-        | io::ErrorKind::InvalidFilename => Status::NotFound,
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
+            Status::NotFound
+        }
         io::ErrorKind::PermissionDenied => Status::Forbidden,
         // A ring of symbolic links has no stable kind.
         _ if error.raw_os_error() == Some(libc::ELOOP) => Status::NotFound,
