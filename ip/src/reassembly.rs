@@ -191,6 +191,12 @@ impl Reassembly {
         let (_, key) = self.by_age.first_key_value()?;
         self.incomplete.get(key).map(|entry| entry.deadline)
     }
+
+    /// What all incomplete datagrams are charged.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 impl Reassembly {

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use netdev::Instant;
 
+use crate::checks::is_host;
 use crate::settings::MAX_DATAGRAM;
 use crate::{Cause, Hop, Interface, Route, RouteEntry, RouteOrigin, Router};
 
@@ -49,6 +50,10 @@ impl Router {
         let entry = self.table_route(dst).ok_or(Cause::NetworkUnreachable)?;
         if entry.origin == RouteOrigin::Local {
             return self.way_to_self(dst, src);
+        }
+        // RFC 1122 §3.2.1.3: no host elsewhere has such an address.
+        if !is_host(dst) || dst.is_loopback() {
+            return Err(Cause::NetworkUnreachable);
         }
         let entry = self.redirects.correct(now, dst, entry).unwrap_or(entry);
         let interface = self.interfaces.up(entry.iface).ok_or(Cause::NetworkUnreachable)?;
