@@ -21,22 +21,19 @@ impl Router {
         ip: Ipv4Fields,
         mut packet: Packet,
         below: &mut dyn NextHop,
-    ) -> Result<Input, DropReason> {
-        if !self.forwarding {
-            return Err(DropReason::NotForUs);
-        }
+    ) -> Input {
         // `checks::destination` lets no other frame come this far.
         let cast = Cast::Unicast;
         // RFC 1812 §5.3.1: a router that would bring it to zero drops it.
         if ip.ttl.0 <= 1 {
-            return Ok(self.refuse(DropReason::TtlExceeded, Cause::TtlExceeded, cast, packet));
+            return self.refuse(DropReason::TtlExceeded, Cause::TtlExceeded, cast, packet);
         }
         let way = self.table_route(ip.dst).and_then(|entry| {
             let out = self.interfaces.up(entry.iface).filter(|out| !out.loopback)?;
             Some((out.index, out.mtu, self.hop(ip.dst, entry)))
         });
         let Some((out, mtu, hop @ Hop::Neighbour(next))) = way else {
-            return Ok(self.refuse(DropReason::NoRoute, Cause::NetworkUnreachable, cast, packet));
+            return self.refuse(DropReason::NoRoute, Cause::NetworkUnreachable, cast, packet);
         };
 
         match fit(&ip, &packet, mtu) {
@@ -44,7 +41,7 @@ impl Router {
             Fit::Recut(segmentation) => packet.set_segmentation(segmentation),
             Fit::Not => {
                 let cause = Cause::FragmentationNeeded { mtu: mtu.min(MAX_DATAGRAM) as u16 };
-                return Ok(self.refuse(DropReason::FragmentationNeeded, cause, cast, packet));
+                return self.refuse(DropReason::FragmentationNeeded, cause, cast, packet);
             }
         }
 
@@ -62,7 +59,7 @@ impl Router {
         self.counts.traffic(Traffic::Forwarded);
         tracing::trace!(src = %ip.src, dst = %ip.dst, %out, ?hop, ttl = ip.ttl.0, "forward");
         self.emit(now, &ip, packet, (out, hop, mtu), below);
-        Ok(redirect.map_or(Input::Consumed, Input::Report))
+        redirect.map_or(Input::Consumed, Input::Report)
     }
 
     /// Drops a datagram whose source is told why.

@@ -154,10 +154,11 @@ impl Reassembly {
                 entry.bytes += data.len() + FRAGMENT_OVERHEAD;
                 self.put(key, entry);
                 self.make_room(key, evicted);
-                // Only where the limits are too small for this one datagram.
                 if self.incomplete.contains_key(&key) {
                     Ok(Outcome::Waits)
                 } else {
+                    // The limits are too small for this one datagram; it is counted by the caller.
+                    *evicted -= 1;
                     Err(DropReason::ReassemblyLimit)
                 }
             }

@@ -231,7 +231,9 @@ impl Internet for SimpleHost {
                 let Some(gateway) = entry.gateway.filter(|_| entry.dst.prefix == 0) else {
                     return Err(Error::Unsupported("route but by a default gateway"));
                 };
-                interface.network_of(gateway).ok_or(Error::GatewayUnreachable(gateway))?;
+                if !interface.reaches(gateway) {
+                    return Err(Error::GatewayUnreachable(gateway));
+                }
                 self.gateway = Some(RouteEntry { origin: RouteOrigin::Static, ..entry });
                 Ok(())
             }

@@ -37,7 +37,7 @@ impl Router {
     /// The best route of the table that leads somewhere now.
     pub(crate) fn table_route(&self, dst: Ipv4Addr) -> Option<&RouteEntry> {
         self.routes.lookup(dst, |entry| {
-            entry.origin == RouteOrigin::Local || self.interfaces.up(entry.iface).is_some()
+            entry.origin == RouteOrigin::Local || self.interfaces.usable(entry).is_some()
         })
     }
 
@@ -56,9 +56,10 @@ impl Router {
             return Err(Cause::NetworkUnreachable);
         }
         let entry = self.redirects.correct(now, dst, entry).unwrap_or(entry);
-        let interface = self.interfaces.up(entry.iface).ok_or(Cause::NetworkUnreachable)?;
+        let interface = self.interfaces.usable(entry).ok_or(Cause::NetworkUnreachable)?;
         let hop = self.hop(dst, entry);
-        let configured = entry.source.and_then(v4);
+        let configured =
+            entry.source.and_then(v4).filter(|source| self.interfaces.is_local(*source));
         let source = src
             .or(configured)
             .or_else(|| self.source(interface, entry.gateway.unwrap_or(dst.into())))
