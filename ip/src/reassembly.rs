@@ -351,3 +351,6 @@ impl Fragment {
         self.start + self.data.len()
     }
 }
+
+#[cfg(test)]
+mod tests;

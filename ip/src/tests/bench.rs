@@ -40,6 +40,10 @@ pub(super) fn addr(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+pub(super) fn v4(text: &str) -> Ipv4Addr {
+    text.parse().unwrap()
+}
+
 pub(super) fn neighbour(text: &str) -> Hop {
     Hop::Neighbour(addr(text))
 }
@@ -104,8 +108,8 @@ pub(super) fn router_with(config: Config) -> Router {
 /// A datagram to be forged.
 #[derive(Clone)]
 pub(super) struct Forge {
-    pub(super) src: &'static str,
-    pub(super) dst: &'static str,
+    pub(super) src: Ipv4Addr,
+    pub(super) dst: Ipv4Addr,
     pub(super) protocol: u8,
     pub(super) ttl: u8,
     pub(super) tos: u8,
@@ -121,8 +125,8 @@ pub(super) struct Forge {
 impl Default for Forge {
     fn default() -> Forge {
         Forge {
-            src: "10.0.0.2",
-            dst: "10.0.0.1",
+            src: v4("10.0.0.2"),
+            dst: v4("10.0.0.1"),
             protocol: 17,
             ttl: 64,
             tos: 0,
@@ -137,12 +141,12 @@ impl Default for Forge {
 }
 
 impl Forge {
-    pub(super) fn to(dst: &'static str) -> Forge {
-        Forge { dst, ..Forge::default() }
+    pub(super) fn to(dst: &str) -> Forge {
+        Forge { dst: v4(dst), ..Forge::default() }
     }
 
-    pub(super) fn between(src: &'static str, dst: &'static str) -> Forge {
-        Forge { src, dst, ..Forge::default() }
+    pub(super) fn between(src: &str, dst: &str) -> Forge {
+        Forge { src: v4(src), dst: v4(dst), ..Forge::default() }
     }
 
     /// One fragment of `whole`.
@@ -169,8 +173,8 @@ impl Forge {
         ip.set_fragment_offset((self.offset / 8) as u16);
         ip.set_ttl(self.ttl);
         ip.set_next_level_protocol(IpNextHeaderProtocol(self.protocol));
-        ip.set_source(self.src.parse().unwrap());
-        ip.set_destination(self.dst.parse().unwrap());
+        ip.set_source(self.src);
+        ip.set_destination(self.dst);
         bytes[20..header].copy_from_slice(&self.options);
         bytes[header..].copy_from_slice(&self.payload);
         fix_checksum(&mut bytes);

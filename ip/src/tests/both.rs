@@ -475,7 +475,7 @@ fn changes_that_make_no_sense_are_refused() {
     each(|ip| {
         let small = eth(NEAR, "10.0.0.1/24", 67);
         ip.configure(T0, Change::SetInterface(small)).unwrap_err();
-        for bad in ["224.0.0.1/24", "0.0.0.0/8", "10.0.0.255/24", "::1/64"] {
+        for bad in ["224.0.0.1/24", "0.0.0.0/8", "127.0.0.2/8", "10.0.0.255/24", "::1/64"] {
             let interface = eth(NEAR, bad, 1500);
             ip.configure(T0, Change::SetInterface(interface)).unwrap_err();
         }

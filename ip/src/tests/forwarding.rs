@@ -97,8 +97,8 @@ fn dont_fragment_and_too_long_is_refused_with_the_mtu() {
 #[test]
 fn defect_fragmenting_a_fragment_keeps_its_offset() {
     let whole: Vec<u8> = (0..4000).map(|i| i as u8).collect();
-    let middle = Forge { src: "10.0.0.2", dst: "10.0.1.2", ..Forge::fragment(&whole, 1480, 2960) };
-    let last = Forge { src: "10.0.0.2", dst: "10.0.1.2", ..Forge::fragment(&whole, 2960, 4000) };
+    let middle = Forge { dst: v4("10.0.1.2"), ..Forge::fragment(&whole, 1480, 2960) };
+    let last = Forge { dst: v4("10.0.1.2"), ..Forge::fragment(&whole, 2960, 4000) };
     let mut ip = router();
     let mut parts = Vec::new();
     for forge in [middle, last] {

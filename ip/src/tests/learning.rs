@@ -15,7 +15,7 @@ fn host() -> Router {
     ip
 }
 
-fn quoted(dst: &'static str, len: usize) -> Quoted {
+fn quoted(dst: &str, len: usize) -> Quoted {
     let forge = Forge { payload: vec![0; len - 20], ..Forge::between("10.0.0.1", dst) };
     Quoted::parse(&forge.bytes()).unwrap()
 }
@@ -100,7 +100,6 @@ fn what_is_learnt_is_bounded_and_the_oldest_goes_first() {
     configured(&mut ip);
     let dsts: Vec<String> = (1..=20).map(|i| format!("192.0.2.{i}")).collect();
     for (index, dst) in dsts.iter().enumerate() {
-        let dst: &'static str = dst.clone().leak();
         too_long(&mut ip, Instant::from_secs(index as u64), 1400, &quoted(dst, 1500));
     }
     let now = Instant::from_secs(20);

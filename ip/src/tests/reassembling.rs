@@ -70,6 +70,7 @@ fn datagrams_that_arrive_at_once_are_kept_apart() {
     let mut ip = router();
     let of = |src, dst, protocol, id, fill: u8| {
         let data = vec![fill; 16];
+        let (src, dst) = (v4(src), v4(dst));
         let half = |from, to| Forge { src, dst, protocol, id, ..Forge::fragment(&data, from, to) };
         (half(0, 8), half(8, 16), fill)
     };
@@ -216,14 +217,10 @@ fn the_strictest_cast_of_the_fragments_counts() {
     let parts = [(0, 1480, Cast::Broadcast), (1480, 3000, Cast::Unicast)];
     let mut last = None;
     for (from, to, cast) in parts {
-        let forge = Forge { dst: "10.0.0.255", ..Forge::fragment(&data, from, to) };
+        let forge = Forge { dst: v4("10.0.0.255"), ..Forge::fragment(&data, from, to) };
         last = Some(ip.input(T0, NEAR, cast, forge.packet(), &mut Below::default()));
     }
     assert_eq!(whole(last.unwrap()).cast, Cast::Broadcast);
-}
-
-fn flood_source(index: usize) -> String {
-    format!("10.0.0.{}", 3 + index)
 }
 
 /// A flood from one address evicts its own, oldest first, and nobody else's.
@@ -238,7 +235,7 @@ fn a_flood_of_fragments_is_bounded_and_costs_others_nothing() {
     let mut ip = router_with(config);
     let _ = put(&mut ip, T0, &Forge::fragment(&data, 0, 1480));
     for id in 0..1000 {
-        let flood = Forge { src: "10.0.0.66", id, ..Forge::fragment(&data, 0, 8) };
+        let flood = Forge { src: v4("10.0.0.66"), id, ..Forge::fragment(&data, 0, 8) };
         assert!(matches!(put(&mut ip, T0, &flood), Input::Consumed));
         assert!(ip.reassembly.bytes() <= 64 << 10);
     }
@@ -247,7 +244,7 @@ fn a_flood_of_fragments_is_bounded_and_costs_others_nothing() {
     let input = put(&mut ip, T0, &Forge::fragment(&data, 1480, 3000));
     assert_eq!(whole(input).payload[..], data[..], "the other source's survived");
     // Of the flood's, the newest are there and the oldest gone.
-    let rest = |id| Forge { src: "10.0.0.66", id, ..Forge::fragment(&data[..16], 8, 16) };
+    let rest = |id| Forge { src: v4("10.0.0.66"), id, ..Forge::fragment(&data[..16], 8, 16) };
     let _ = put(&mut ip, T0, &Forge { mf: true, ..rest(0) });
     assert!(matches!(put(&mut ip, T0, &rest(999)), Input::Deliver(_)));
 }
@@ -257,14 +254,13 @@ fn the_limit_over_all_sources_evicts_the_oldest() {
     let data = data();
     let config = Config { reassembly_bytes: 16 << 10, ..Config::default() };
     let mut ip = router_with(config);
+    let source = |index: u8| std::net::Ipv4Addr::new(10, 0, 0, 3 + index);
     for index in 0..20 {
-        let src: &'static str = flood_source(index).leak();
-        let _ = put(&mut ip, T0, &Forge { src, ..Forge::fragment(&data, 0, 1480) });
+        let _ = put(&mut ip, T0, &Forge { src: source(index), ..Forge::fragment(&data, 0, 1480) });
         assert!(ip.reassembly.bytes() <= 16 << 10);
     }
     assert_eq!(count(&ip, DropReason::ReassemblyLimit.text()), 20 - (16 << 10) / 1800);
-    let end =
-        |index| Forge { src: flood_source(index).leak(), ..Forge::fragment(&data, 1480, 3000) };
+    let end = |index| Forge { src: source(index), ..Forge::fragment(&data, 1480, 3000) };
     assert!(matches!(put(&mut ip, T0, &end(19)), Input::Deliver(_)));
     assert!(matches!(put(&mut ip, T0, &end(0)), Input::Consumed));
 }

@@ -94,6 +94,38 @@ fn group_and_broadcast_datagrams_are_looped_back_to_members() {
     assert_eq!(count(&ip, "group datagrams looped back"), 3);
 }
 
+/// A loopback link of 1,500 bytes makes fragments as any other does.
+#[test]
+fn a_small_loopback_mtu_makes_fragments_that_come_in_again() {
+    let mut ip = router();
+    ip.configure(T0, Change::SetInterface(Interface { mtu: 1500, ..lo() })).unwrap();
+    let mut below = Below::default();
+    let data: Vec<u8> = (0..65_000).map(|i| i as u8).collect();
+    ip.send(T0, &header("127.0.0.1"), Packet::from_payload(&data), &mut below).unwrap();
+    assert_eq!(below.0.len(), 44);
+    let inputs = below.0.into_iter().map(|(_, _, part)| arrive(&mut ip, LO, part).0);
+    let Some(Input::Deliver(datagram)) = inputs.last() else { panic!("not whole") };
+    assert_eq!(datagram.payload[..], data[..]);
+}
+
+/// An address that is gone takes the routes by its network, and its use as a source, with it.
+#[test]
+fn a_changed_address_ends_what_hung_on_the_old_one() {
+    let mut ip = router();
+    let pinned = crate::RouteEntry {
+        gateway: None,
+        source: Some(addr("10.0.0.1")),
+        ..via("198.51.100.0/24", "10.0.1.9", FAR)
+    };
+    ip.configure(T0, Change::AddRoute(pinned)).unwrap();
+    ip.configure(T0, Change::SetInterface(eth(NEAR, "10.9.0.1/24", 1500))).unwrap();
+    assert_eq!(ip.route(T0, addr("192.0.2.1"), None), Err(Cause::NetworkUnreachable));
+    assert_eq!(ip.route(T0, addr("198.51.100.1"), None).unwrap().source, addr("10.0.1.1"));
+    assert!(!ip.is_local(addr("10.0.0.1")));
+    ip.configure(T0, Change::SetInterface(eth(NEAR, "10.0.0.1/24", 1500))).unwrap();
+    assert_eq!(ip.route(T0, addr("192.0.2.1"), None).unwrap().hop, neighbour("10.0.0.254"));
+}
+
 /// What comes out of the loopback interface was sent by this host.
 #[test]
 fn a_foreign_source_from_the_loopback_interface_is_martian() {
