@@ -39,6 +39,15 @@ fn tcp_passes_in_pieces_larger_than_the_mtu() {
 }
 
 #[test]
+fn udp_passes_many_datagrams_in_one_piece() {
+    if !crate::in_namespace!() {
+        return;
+    }
+    let (mut device, kernel) = make_veth(&exchange::config(true)).unwrap();
+    exchange::udp_segments(&mut device, &kernel);
+}
+
+#[test]
 fn the_mtu_of_both_ends_changes() {
     if !crate::in_namespace!() {
         return;

@@ -40,6 +40,15 @@ fn tcp_passes_in_pieces_larger_than_the_mtu() {
 }
 
 #[test]
+fn udp_passes_many_datagrams_in_one_piece() {
+    if !crate::in_namespace_with_tap!() {
+        return;
+    }
+    let (mut device, kernel) = make_tap(&exchange::config(true)).unwrap();
+    exchange::udp_segments(&mut device, &kernel);
+}
+
+#[test]
 fn the_mtu_is_the_kernels() {
     if !crate::in_namespace_with_tap!() {
         return;
