@@ -10,6 +10,8 @@ mod event_loop;
 mod interfaces;
 mod links;
 mod net;
+#[cfg(test)]
+mod no_tcp;
 mod poller;
 mod raw;
 mod raw_socket;
@@ -18,6 +20,8 @@ mod stack;
 mod sys;
 mod tcp_listener;
 mod tcp_stream;
+#[cfg(test)]
+mod testing;
 mod udp_socket;
 mod views;
 mod waiters;

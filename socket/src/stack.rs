@@ -274,3 +274,6 @@ impl std::fmt::Debug for Stack {
         f.debug_struct("Stack").field("interfaces", &self.interfaces.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
