@@ -3,7 +3,8 @@
 use netdev::{Cast, Instant, Packet, Segmentation, checksum};
 
 use crate::counters::Traffic;
-use crate::output::segments;
+use crate::output::Segments;
+use crate::settings::MAX_DATAGRAM;
 use crate::wire::Ipv4Fields;
 use crate::{Cause, DropReason, Hop, IfIndex, Input, NextHop, Report, Router, Ttl};
 
@@ -20,60 +21,45 @@ impl Router {
         ip: Ipv4Fields,
         mut packet: Packet,
         below: &mut dyn NextHop,
-    ) -> Result<Input, DropReason> {
-        if !self.forwarding {
-            return Err(DropReason::NotForUs);
-        }
+    ) -> Input {
+        // `checks::destination` lets no other frame come this far.
+        let cast = Cast::Unicast;
         // RFC 1812 §5.3.1: a router that would bring it to zero drops it.
         if ip.ttl.0 <= 1 {
-            return Ok(self.refuse(
-                DropReason::TtlExceeded,
-                Cause::TtlExceeded,
-                Cast::Unicast,
-                packet,
-            ));
+            return self.refuse(DropReason::TtlExceeded, Cause::TtlExceeded, cast, packet);
         }
         let way = self.table_route(ip.dst).and_then(|entry| {
             let out = self.interfaces.up(entry.iface).filter(|out| !out.loopback)?;
             Some((out.index, out.mtu, self.hop(ip.dst, entry)))
         });
         let Some((out, mtu, hop @ Hop::Neighbour(next))) = way else {
-            return Ok(self.refuse(
-                DropReason::NoRoute,
-                Cause::NetworkUnreachable,
-                Cast::Unicast,
-                packet,
-            ));
+            return self.refuse(DropReason::NoRoute, Cause::NetworkUnreachable, cast, packet);
         };
 
-        let on_the_wire = self.on_the_wire(&ip, &packet);
-        if on_the_wire > mtu && (ip.dont_fragment || packet.segmentation() != Segmentation::None) {
-            let cause = Cause::FragmentationNeeded { mtu: mtu.min(usize::from(u16::MAX)) as u16 };
-            return Ok(self.refuse(DropReason::FragmentationNeeded, cause, Cast::Unicast, packet));
+        match fit(&ip, &packet, mtu) {
+            Fit::Passes => {}
+            Fit::Recut(segmentation) => packet.set_segmentation(segmentation),
+            Fit::Not => {
+                let cause = Cause::FragmentationNeeded { mtu: mtu.min(MAX_DATAGRAM) as u16 };
+                return self.refuse(DropReason::FragmentationNeeded, cause, cast, packet);
+            }
         }
 
         // RFC 1812 §5.2.7.2: its source could have sent it to the next hop itself.
-        let source_net = self.interfaces.get(iface).and_then(|from| from.network_of(ip.src.into()));
-        let redirect =
-            (out == iface && source_net.is_some_and(|net| net.contains(next))).then(|| Report {
-                cause: Cause::Redirect { gateway: next, host: true },
-                packet: packet.clone(),
-                cast: Cast::Unicast,
-            });
+        let from = self.interfaces.get(iface);
+        let net = from.and_then(|from| from.network_of(ip.src.into()));
+        let detour = out == iface && next != ip.src && net.is_some_and(|net| net.contains(next));
+        let redirect = detour.then(|| {
+            let cause = Cause::Redirect { gateway: next, host: true };
+            Report { cause, packet: packet.clone(), cast }
+        });
 
         decrement_ttl(&mut packet);
         let ip = Ipv4Fields { ttl: Ttl(ip.ttl.0 - 1), ..ip };
         self.counts.traffic(Traffic::Forwarded);
         tracing::trace!(src = %ip.src, dst = %ip.dst, %out, ?hop, ttl = ip.ttl.0, "forward");
         self.emit(now, &ip, packet, (out, hop, mtu), below);
-        Ok(redirect.map_or(Input::Consumed, Input::Report))
-    }
-
-    /// How long the longest of the datagrams is that `packet` stands for.
-    fn on_the_wire(&self, ip: &Ipv4Fields, packet: &Packet) -> usize {
-        let payload = &packet[ip.header_len()..];
-        segments(ip.header_len(), payload, packet.segmentation())
-            .map_or(packet.len(), |(_, longest)| longest)
+        redirect.map_or(Input::Consumed, Input::Report)
     }
 
     /// Drops a datagram whose source is told why.
@@ -87,6 +73,33 @@ impl Router {
         self.counts.drops(reason, 1);
         tracing::trace!(%reason, %cause, "refused");
         Input::Report(Report { cause, packet, cast })
+    }
+}
+
+/// How a datagram gets through a link.
+enum Fit {
+    /// Whole, or in fragments.
+    Passes,
+    /// In shorter segments.
+    Recut(Segmentation),
+    /// Not at all.
+    Not,
+}
+
+fn fit(ip: &Ipv4Fields, packet: &Packet, mtu: usize) -> Fit {
+    let segments = Segments::of(ip.header_len(), &packet[ip.header_len()..], packet.segmentation());
+    let longest = segments.map_or(packet.len(), |segments| segments.longest());
+    if longest <= mtu {
+        return Fit::Passes;
+    }
+    match (packet.segmentation(), segments) {
+        _ if ip.dont_fragment => Fit::Not,
+        (Segmentation::None, _) => Fit::Passes,
+        // The segments were put together on this machine; TCP lets them be cut differently again.
+        (Segmentation::Tcp4 { .. }, Some(segments)) if segments.headers < mtu => {
+            Fit::Recut(Segmentation::Tcp4 { size: (mtu - segments.headers) as u16 })
+        }
+        (Segmentation::Tcp4 { .. } | Segmentation::Udp4 { .. }, _) => Fit::Not,
     }
 }
 

@@ -24,7 +24,7 @@ impl Ident {
         let key = (seed, seed.rotate_left(32) ^ 0x6970_5f69_6465_6e74);
         let start = |index: usize| {
             let mut hasher = SipHasher13::new_with_keys(key.0, key.1);
-            hasher.write_usize(index);
+            hasher.write_u64(index as u64);
             hasher.finish() as u16
         };
         Ident { key, next: (0..COUNTERS).map(start).collect() }

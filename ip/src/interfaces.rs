@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
+use netdev::Medium;
+
 use crate::checks::is_host;
 use crate::settings::MIN_MTU;
-use crate::{Cidr, Error, IfIndex, Interface};
+use crate::{Cidr, Error, IfIndex, Interface, RouteEntry};
 
 /// The interfaces by index.
 #[derive(Debug, Default)]
@@ -25,6 +27,10 @@ impl Interfaces {
                 IpAddr::V6(_) => return Err(Error::Unsupported("use IPv6 addresses")),
                 IpAddr::V4(addr) if !is_host(addr) || cidr.broadcast() == Some(cidr.addr) => {
                     return Err(Error::BadAddress(cidr.addr, "the address of an interface"));
+                }
+                // RFC 1122 §3.2.1.3 (g): they would leave the host.
+                IpAddr::V4(addr) if addr.is_loopback() && !interface.loopback => {
+                    return Err(Error::BadAddress(cidr.addr, "the address of a link"));
                 }
                 IpAddr::V4(_) => {}
             }
@@ -51,6 +57,12 @@ impl Interfaces {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Interface> {
         self.0.values()
+    }
+
+    /// The interface of a route, where that can be used now.
+    pub(crate) fn usable(&self, route: &RouteEntry) -> Option<&Interface> {
+        let neighbour = |of: &&Interface| route.gateway.is_none_or(|gateway| of.reaches(gateway));
+        self.up(route.iface).filter(neighbour)
     }
 
     /// The way from this host to itself.
@@ -88,6 +100,11 @@ impl Interface {
     /// The network that `addr` is a neighbour on.
     pub(crate) fn network_of(&self, addr: IpAddr) -> Option<&Cidr> {
         self.addrs.iter().find(|own| own.contains(addr))
+    }
+
+    /// Whether `addr` can be a next hop there. A bare IP link has one peer, whatever its address.
+    pub(crate) fn reaches(&self, addr: IpAddr) -> bool {
+        self.medium == Medium::Ip && !self.loopback || self.network_of(addr).is_some()
     }
 
     /// The first of its addresses.

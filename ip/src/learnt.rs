@@ -11,13 +11,15 @@ use netdev::Instant;
 #[derive(Debug)]
 pub(crate) struct Learnt<T> {
     facts: BTreeMap<Ipv4Addr, (T, Instant)>,
+    /// No fact ends before this.
+    soonest: Instant,
     lifetime: Duration,
     limit: usize,
 }
 
 impl<T> Learnt<T> {
     pub(crate) fn new(lifetime: Duration, limit: usize) -> Learnt<T> {
-        Learnt { facts: BTreeMap::new(), lifetime, limit }
+        Learnt { facts: BTreeMap::new(), soonest: Instant::FAR_FUTURE, lifetime, limit }
     }
 
     pub(crate) fn find(&self, now: Instant, dst: Ipv4Addr) -> Option<&T> {
@@ -36,7 +38,9 @@ impl<T> Learnt<T> {
                 self.facts.remove(&dst);
             }
         }
-        self.facts.insert(dst, (fact, now + self.lifetime));
+        let until = now + self.lifetime;
+        self.soonest = self.soonest.min(until);
+        self.facts.insert(dst, (fact, until));
     }
 
     pub(crate) fn forget(&mut self, dst: Ipv4Addr) -> bool {
@@ -47,9 +51,14 @@ impl<T> Learnt<T> {
         self.facts.clear();
     }
 
-    /// Drops what is too old.
+    /// Drops what is too old. Costs nothing while there is nothing to drop.
     pub(crate) fn tidy(&mut self, now: Instant) {
+        if now < self.soonest {
+            return;
+        }
         self.facts.retain(|_, (_, until)| now < *until);
+        let ends = self.facts.values().map(|(_, until)| *until);
+        self.soonest = ends.min().unwrap_or(Instant::FAR_FUTURE);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Ipv4Addr, &T)> {

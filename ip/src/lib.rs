@@ -79,6 +79,9 @@ mod redirects;
 mod router;
 mod routes;
 mod settings;
+mod simple;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod ways;
 mod wire;
@@ -93,4 +96,5 @@ pub use header::{Datagram, Ecn, Header, IfIndex, Options, Protocol, Tos, Ttl};
 pub use quoted::Quoted;
 pub use router::Router;
 pub use settings::Config;
+pub use simple::SimpleHost;
 pub use transport::{Handle, Readiness, SocketError};

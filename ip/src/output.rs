@@ -58,12 +58,12 @@ impl Router {
         if total_len > MAX_DATAGRAM {
             return Err(Cause::FragmentationNeeded { mtu: MAX_DATAGRAM as u16 });
         }
-        let segments = segments(header_len, packet, packet.segmentation());
-        let on_the_wire = segments.map_or(total_len, |(_, longest)| longest);
+        let segments = Segments::of(header_len, packet, packet.segmentation());
+        let on_the_wire = segments.map_or(total_len, Segments::longest);
         if on_the_wire > route.mtu && (header.dont_fragment || segments.is_some()) {
             return Err(Cause::FragmentationNeeded { mtu: route.mtu as u16 });
         }
-        let ids = segments.map_or(1, |(count, _)| count);
+        let ids = segments.map_or(1, |segments| segments.count);
         let ip = Ipv4Fields {
             src,
             dst,
@@ -128,22 +128,44 @@ impl Router {
     }
 }
 
-/// Of a packet that stands for several: how many, and how long the longest is on the wire, from
-/// its IP header on. `payload` is what follows the IP header of `header_len` bytes.
-pub(crate) fn segments(
-    header_len: usize,
-    payload: &[u8],
-    segmentation: Segmentation,
-) -> Option<(usize, usize)> {
-    let (transport_header, size) = match segmentation {
-        Segmentation::None => return None,
-        // RFC 9293 §3.1: the data offset, in words.
-        Segmentation::Tcp4 { size } => {
-            (payload.get(12).map_or(20, |byte| usize::from(byte >> 4) * 4), size)
-        }
-        Segmentation::Udp4 { size } => (8, size),
-    };
-    let data = payload.len().saturating_sub(transport_header);
-    let size = usize::from(size.max(1));
-    Some((data.div_ceil(size).max(1), header_len + transport_header + size.min(data)))
+/// The datagrams that one packet stands for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segments {
+    /// How many.
+    pub(crate) count: usize,
+    /// Bytes of IP and transport header, which each has.
+    pub(crate) headers: usize,
+    /// Bytes of data in the longest.
+    pub(crate) data: usize,
+}
+
+impl Segments {
+    /// Those of `payload`, which follows an IP header of `header_len` bytes; `None` where it is
+    /// one datagram.
+    pub(crate) fn of(
+        header_len: usize,
+        payload: &[u8],
+        segmentation: Segmentation,
+    ) -> Option<Segments> {
+        let (transport, size) = match segmentation {
+            Segmentation::None => return None,
+            // RFC 9293 §3.1: the data offset, in words.
+            Segmentation::Tcp4 { size } => {
+                (payload.get(12).map_or(20, |byte| usize::from(byte >> 4) * 4), size)
+            }
+            Segmentation::Udp4 { size } => (8, size),
+        };
+        let data = payload.len().saturating_sub(transport);
+        let size = usize::from(size.max(1));
+        Some(Segments {
+            count: data.div_ceil(size).max(1),
+            headers: header_len + transport,
+            data: data.min(size),
+        })
+    }
+
+    /// Bytes on the wire, IP header included.
+    pub(crate) fn longest(self) -> usize {
+        self.headers + self.data
+    }
 }

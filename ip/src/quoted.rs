@@ -45,3 +45,58 @@ impl Quoted {
         Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// UDP from 10.0.0.1:4660 to 10.0.0.2:22136, of 100 bytes, of which a router quoted eight.
+    const QUOTE: [u8; 28] = [
+        0x45, 0, 0, 100, 0, 1, 0x40, 0, 0, 17, 0xde, 0xad, 10, 0, 0, 1, 10, 0, 0, 2, 0x12, 0x34,
+        0x56, 0x78, 0, 80, 0, 0,
+    ];
+
+    #[test]
+    fn a_quote_that_is_cut_short_is_read() {
+        let quoted = Quoted::parse(&QUOTE).unwrap();
+        assert_eq!(quoted.src.to_string(), "10.0.0.1");
+        assert_eq!(quoted.dst.to_string(), "10.0.0.2");
+        assert_eq!((quoted.protocol, quoted.total_len), (Protocol::UDP, 100));
+        assert_eq!(quoted.payload, QUOTE[20..]);
+        assert_eq!(quoted.ports(), Some((0x1234, 0x5678)));
+    }
+
+    #[test]
+    fn options_stand_before_the_payload() {
+        let mut bytes = QUOTE.to_vec();
+        bytes[0] = 0x46;
+        bytes.splice(20..20, [148, 4, 0, 0]);
+        assert_eq!(Quoted::parse(&bytes).unwrap().ports(), Some((0x1234, 0x5678)));
+    }
+
+    #[test]
+    fn what_names_no_transport_is_no_quote() {
+        let with = |at: usize, byte: u8| {
+            let mut bytes = QUOTE;
+            bytes[at] = byte;
+            bytes
+        };
+        assert_eq!(Quoted::parse(&QUOTE[..19]), None);
+        assert_eq!(Quoted::parse(&with(0, 0x65)), None, "version 6");
+        assert_eq!(Quoted::parse(&with(0, 0x44)), None, "a header of 16 bytes");
+        assert_eq!(Quoted::parse(&with(0, 0x4f)), None, "a header longer than the quote");
+        assert_eq!(Quoted::parse(&with(7, 1)), None, "not the first fragment");
+        assert!(Quoted::parse(&with(6, 0x20)).is_some(), "the first fragment");
+        assert_eq!(Quoted::parse(&QUOTE[..23]).unwrap().ports(), None, "half a port");
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            if let Some(quoted) = Quoted::parse(&bytes) {
+                prop_assert!(quoted.payload.len() + 20 <= bytes.len());
+            }
+        }
+    }
+}

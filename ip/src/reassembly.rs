@@ -154,10 +154,11 @@ impl Reassembly {
                 entry.bytes += data.len() + FRAGMENT_OVERHEAD;
                 self.put(key, entry);
                 self.make_room(key, evicted);
-                // Only where the limits are too small for this one datagram.
                 if self.incomplete.contains_key(&key) {
                     Ok(Outcome::Waits)
                 } else {
+                    // The limits are too small for this one datagram; it is counted by the caller.
+                    *evicted -= 1;
                     Err(DropReason::ReassemblyLimit)
                 }
             }
@@ -190,6 +191,12 @@ impl Reassembly {
     pub(crate) fn poll_at(&self) -> Option<Instant> {
         let (_, key) = self.by_age.first_key_value()?;
         self.incomplete.get(key).map(|entry| entry.deadline)
+    }
+
+    /// What all incomplete datagrams are charged.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
@@ -344,3 +351,6 @@ impl Fragment {
         self.start + self.data.len()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,18 +66,17 @@ impl Router {
         let ip = checks::well_formed(&mut packet)?;
         checks::source(&ip, from, &self.interfaces)?;
         let to = checks::destination(&ip, cast, from, &self.interfaces, &self.groups)?;
+        // What is neither for us nor to be forwarded is nothing to complain about.
+        let cast = match to {
+            Destination::Here(cast) => cast,
+            Destination::Elsewhere if self.forwarding => Cast::Unicast,
+            Destination::Elsewhere => return Err(DropReason::NotForUs),
+        };
         if let Err(cause) = options::check(ip.options.as_wire()) {
-            let Destination::Here(cast) = to else {
-                // Not ours, and nobody asked us to look into it.
-                if !self.forwarding {
-                    return Err(DropReason::NotForUs);
-                }
-                return Ok(self.refuse(DropReason::Options, cause, cast, packet));
-            };
             return Ok(self.refuse(DropReason::Options, cause, cast, packet));
         }
         match to {
-            Destination::Elsewhere => self.forward(now, iface, ip, packet, below),
+            Destination::Elsewhere => Ok(self.forward(now, iface, ip, packet, below)),
             Destination::Here(cast) if ip.is_fragment() => {
                 self.collect(now, iface, cast, &ip, &packet)
             }
@@ -171,10 +170,7 @@ impl Router {
     fn add_route(&mut self, entry: RouteEntry) -> Result<(), Error> {
         let interface = self.interfaces.get(entry.iface).ok_or(Error::NoInterface(entry.iface))?;
         if let Some(gateway) = entry.gateway {
-            // A bare IP link has one peer, whatever its address.
-            let neighbour = interface.network_of(gateway).is_some()
-                || interface.medium == netdev::Medium::Ip && !interface.loopback;
-            if !neighbour {
+            if !interface.reaches(gateway) {
                 return Err(Error::GatewayUnreachable(gateway));
             }
             if self.is_local(gateway) || Some(interface.index) == self.broadcast(gateway) {

@@ -140,3 +140,6 @@ impl Routes {
 fn mask(prefix: usize) -> u32 {
     u32::MAX.checked_shl(32 - prefix as u32).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use netdev::Instant;
 
+use crate::checks::is_host;
 use crate::settings::MAX_DATAGRAM;
 use crate::{Cause, Hop, Interface, Route, RouteEntry, RouteOrigin, Router};
 
@@ -36,7 +37,7 @@ impl Router {
     /// The best route of the table that leads somewhere now.
     pub(crate) fn table_route(&self, dst: Ipv4Addr) -> Option<&RouteEntry> {
         self.routes.lookup(dst, |entry| {
-            entry.origin == RouteOrigin::Local || self.interfaces.up(entry.iface).is_some()
+            entry.origin == RouteOrigin::Local || self.interfaces.usable(entry).is_some()
         })
     }
 
@@ -50,10 +51,15 @@ impl Router {
         if entry.origin == RouteOrigin::Local {
             return self.way_to_self(dst, src);
         }
+        // RFC 1122 §3.2.1.3: no host elsewhere has such an address.
+        if !is_host(dst) || dst.is_loopback() {
+            return Err(Cause::NetworkUnreachable);
+        }
         let entry = self.redirects.correct(now, dst, entry).unwrap_or(entry);
-        let interface = self.interfaces.up(entry.iface).ok_or(Cause::NetworkUnreachable)?;
+        let interface = self.interfaces.usable(entry).ok_or(Cause::NetworkUnreachable)?;
         let hop = self.hop(dst, entry);
-        let configured = entry.source.and_then(v4);
+        let configured =
+            entry.source.and_then(v4).filter(|source| self.interfaces.is_local(*source));
         let source = src
             .or(configured)
             .or_else(|| self.source(interface, entry.gateway.unwrap_or(dst.into())))

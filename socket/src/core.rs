@@ -1,13 +1,14 @@
 //! A running stack behind its lock: what the sockets, the pollers and the event loop share.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant as Clock};
 
 use ip::{Readiness, SocketError};
 use netdev::Instant;
 
+use crate::bell::Bell;
 use crate::poller::Pollers;
 use crate::waiters::{Key, PollerId, Waiters};
 use crate::{Event, Interest, Stack, error, sys};
@@ -26,7 +27,7 @@ pub(crate) struct Core {
     /// Wakes the event loop.
     pub(crate) signal: sys::Signal,
     /// Told of every turn of the event loop, while somebody asks for it.
-    turned: Arc<Condvar>,
+    turned: Arc<Bell>,
     start: Clock,
 }
 
@@ -87,9 +88,12 @@ impl Core {
     /// The stack, for this thread alone. A thread that panicked with it leaves it usable: a call
     /// that ended in the middle is no worse than a packet that got lost.
     pub(crate) fn lock(&self) -> Locked<'_> {
+        Locked { core: self, shared: Some(self.acquire()) }
+    }
+
+    fn acquire(&self) -> MutexGuard<'_, Shared> {
         let _turn = self.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
-        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        Locked { core: self, shared: Some(shared) }
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls `attempt` until it gives something else than [`SocketError::WouldBlock`], and sleeps
@@ -101,6 +105,7 @@ impl Core {
         mut attempt: impl FnMut(&mut Stack, Instant) -> Result<T, SocketError>,
     ) -> io::Result<T> {
         let mut locked = self.lock();
+        let mut over = wait == Wait::Never;
         loop {
             locked.running()?;
             let result = attempt(&mut locked.stack, self.now());
@@ -111,12 +116,12 @@ impl Core {
             if locked.is_cut_off(key) {
                 return Err(error::link_down());
             }
-            if wait == Wait::Never {
+            if over {
                 return Err(error::io(SocketError::WouldBlock));
             }
             // What loopback brings may be just what is waited for.
-            if !locked.run_inline() && !locked.wait(key, wait) {
-                return Err(error::io(SocketError::WouldBlock));
+            if !locked.run_inline() {
+                over = !locked.wait(key, wait);
             }
         }
     }
@@ -156,7 +161,7 @@ impl Wait {
 #[derive(Debug)]
 pub(crate) struct Locked<'a> {
     core: &'a Core,
-    /// None only while this thread waits, and at the end of `drop`.
+    /// None only while this thread sleeps, and at the end of `drop`.
     shared: Option<MutexGuard<'a, Shared>>,
 }
 
@@ -195,16 +200,16 @@ impl Locked<'_> {
 
     /// Sleeps until the socket's readiness may have changed; `false` where the time is over.
     fn wait(&mut self, key: Key, wait: Wait) -> bool {
-        let condvar = self.waiters.block(key);
-        let in_time = self.sleep_on(&condvar, wait);
+        let bell = self.waiters.block(key);
+        let in_time = self.sleep_on(&bell, wait);
         self.waiters.unblock(key);
         in_time
     }
 
     /// Sleeps until the poller may have something to tell; `false` where the time is over.
     pub(crate) fn wait_poller(&mut self, poller: PollerId, wait: Wait) -> bool {
-        let Some(condvar) = self.pollers.block(poller) else { return false };
-        let in_time = self.sleep_on(&condvar, wait);
+        let Some(bell) = self.pollers.block(poller) else { return false };
+        let in_time = self.sleep_on(&bell, wait);
         self.pollers.unblock(poller);
         in_time
     }
@@ -217,22 +222,26 @@ impl Locked<'_> {
         notified
     }
 
-    fn sleep_on(&mut self, condvar: &Condvar, wait: Wait) -> bool {
-        self.finish();
-        std::mem::take(&mut self.waiters.woken).wake();
-        let guard = self.shared.take().expect("held");
-        let (guard, in_time) = match wait {
-            Wait::Never => (guard, false),
-            Wait::Forever => (condvar.wait(guard).unwrap_or_else(PoisonError::into_inner), true),
-            Wait::Until(deadline) => {
-                let left = deadline.saturating_duration_since(Clock::now());
-                let done = condvar.wait_timeout(guard, left);
-                let (guard, over) = done.unwrap_or_else(PoisonError::into_inner);
-                (guard, !over.timed_out())
-            }
+    /// Lets go of the stack until `bell` is rung; `false` where the time is over.
+    fn sleep_on(&mut self, bell: &Bell, wait: Wait) -> bool {
+        let deadline = match wait {
+            Wait::Never => return false,
+            Wait::Until(deadline) => Some(deadline),
+            Wait::Forever => None,
         };
-        self.shared = Some(guard);
-        in_time
+        let count = bell.count();
+        self.release();
+        let rung = bell.wait(count, deadline);
+        self.shared = Some(self.core.acquire());
+        rung
+    }
+
+    /// Lets go of the stack, and wakes whoever is to be woken.
+    fn release(&mut self) {
+        self.finish();
+        let woken = std::mem::take(&mut self.waiters.woken);
+        self.shared = None;
+        woken.wake();
     }
 
     /// What is to be done before the lock is let go: note who is to be woken, and wake the event
@@ -289,7 +298,7 @@ impl Locked<'_> {
     pub(crate) fn turned(&mut self) {
         if self.turn_watchers > 0 {
             let turned = Arc::clone(&self.core.turned);
-            self.waiters.woken.add_thread(&turned);
+            self.waiters.woken.add(&turned);
         }
     }
 }
@@ -300,10 +309,7 @@ impl Drop for Locked<'_> {
             return;
         }
         self.run_inline();
-        self.finish();
-        let woken = std::mem::take(&mut self.waiters.woken);
-        self.shared = None;
-        woken.wake();
+        self.release();
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Condvar};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ip::Readiness;
 
+use crate::bell::Bell;
 use crate::core::{Core, Wait};
 use crate::waiters::{Key, PollerId, Woken};
 use crate::{Net, Pollable, sys};
@@ -173,16 +174,15 @@ impl Poller {
     pub fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<usize> {
         let wait = Wait::at_most(timeout);
         let before = events.len();
+        let mut over = false;
         let mut locked = self.core.lock();
         loop {
             let notified = locked.collect(self.id, events);
-            if notified || events.len() > before {
+            if notified || over || events.len() > before {
                 return Ok(events.len() - before);
             }
             locked.running()?;
-            if !locked.wait_poller(self.id, wait) {
-                return Ok(0);
-            }
+            over = !locked.wait_poller(self.id, wait);
         }
     }
 
@@ -233,7 +233,7 @@ struct State {
     sockets: HashMap<Key, Registration>,
     /// Sockets that may be ready, each once.
     ready: VecDeque<Key>,
-    condvar: Arc<Condvar>,
+    bell: Arc<Bell>,
     blocked: usize,
     notified: bool,
     signal: Arc<sys::Signal>,
@@ -257,7 +257,7 @@ impl State {
     fn update(&mut self, woken: Option<&mut Woken>) {
         let pending = self.notified || !self.ready.is_empty();
         if let (true, true, Some(woken)) = (pending, self.blocked > 0, woken) {
-            woken.add_thread(&self.condvar);
+            woken.add(&self.bell);
         }
         if self.watched && pending != self.raised {
             if pending {
@@ -276,7 +276,7 @@ impl Pollers {
         let state = State {
             sockets: HashMap::new(),
             ready: VecDeque::new(),
-            condvar: Arc::default(),
+            bell: Arc::default(),
             blocked: 0,
             notified: false,
             signal,
@@ -373,10 +373,10 @@ impl Pollers {
     }
 
     /// A thread is about to wait on what this gives.
-    pub(crate) fn block(&mut self, poller: PollerId) -> Option<Arc<Condvar>> {
+    pub(crate) fn block(&mut self, poller: PollerId) -> Option<Arc<Bell>> {
         let state = self.states.get_mut(&poller)?;
         state.blocked += 1;
-        Some(Arc::clone(&state.condvar))
+        Some(Arc::clone(&state.bell))
     }
 
     pub(crate) fn unblock(&mut self, poller: PollerId) {

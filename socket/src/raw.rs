@@ -10,7 +10,7 @@ use ip::{
 use netdev::{Cast, Counts, Instant, Packet, checksum::Sum};
 
 use crate::DropReason;
-use crate::stack::RawOutput;
+use crate::calls::RawOutput;
 
 /// How many raw sockets there may be: each is asked about every datagram.
 const MAX_SOCKETS: usize = 256;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use ip::{Protocol, SocketError};
 
+use crate::calls::RawOutput;
 use crate::raw::{RawInfo, RawReceived, RawSetting, RawSockets};
 use crate::socket::Socket;
-use crate::stack::RawOutput;
 use crate::tcp_listener::{checked_ttl, tcp_handle};
 use crate::waiters::Key;
 use crate::{Net, Pollable, error};

@@ -146,7 +146,7 @@ impl Drop for Socket {
         locked.forget(self.key);
         match self.key {
             Key::Tcp(handle) => locked.stack.with_tcp(now, |tcp, out| tcp.close(now, handle, out)),
-            Key::Udp(handle) => locked.stack.with_udp(now, |udp, _| udp.close(handle)),
+            Key::Udp(handle) => locked.stack.close_udp(now, handle),
             Key::Raw(handle) => locked.stack.with_raw(now, |raw, _| raw.close(handle)),
         }
     }

@@ -227,11 +227,11 @@ impl UdpSocket {
         let group = IpAddr::V4(group);
         self.socket.call(|stack, now| {
             let iface = interface_of(stack, now, group, interface)?;
-            stack
-                .with_udp(now, |udp, _| udp.set(handle, Setting::Membership(iface, group, join)))?;
-            let change =
-                if join { ip::Change::Join(iface, group) } else { ip::Change::Leave(iface, group) };
-            stack.configure(now, change).map_err(|_| SocketError::Unsupported)
+            if join {
+                stack.join(now, handle, iface, group)
+            } else {
+                stack.leave(now, handle, iface, group)
+            }
         })
     }
 

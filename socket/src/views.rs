@@ -41,30 +41,6 @@ pub struct LayerCounters {
     pub counters: Vec<Counter>,
 }
 
-/// Why a change of configuration was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// By IP.
-    #[error(transparent)]
-    Ip(#[from] ip::Error),
-    /// By the address resolution.
-    #[error(transparent)]
-    Arp(#[from] arp::Error),
-    /// There is no such interface.
-    #[error("no interface {0}")]
-    NoInterface(IfIndex),
-    /// The interface needs no address resolution, so it has none.
-    #[error("interface {0} has no address resolution")]
-    NoResolver(IfIndex),
-    /// The interface has no such address.
-    #[error("no address {0} on the interface")]
-    NoAddress(Cidr),
-    /// The device cannot have this MTU.
-    #[error("the device cannot have an MTU of {0}")]
-    BadMtu(usize),
-}
-
 impl Stack {
     /// The interfaces, by index.
     pub fn interfaces(&self) -> Vec<InterfaceView> {
@@ -142,85 +118,5 @@ impl Stack {
             one("stack", glue.rows().collect()),
         ])
         .collect()
-    }
-
-    /// Changes routes, memberships or forwarding. Interfaces and addresses have calls of their
-    /// own here.
-    pub fn configure(&mut self, now: Instant, change: ip::Change) -> Result<(), ConfigError> {
-        Ok(self.ip.configure(now, change)?)
-    }
-
-    /// Changes an interface's neighbours.
-    pub fn configure_arp(
-        &mut self,
-        now: Instant,
-        index: IfIndex,
-        change: arp::Change,
-    ) -> Result<(), ConfigError> {
-        let interface = self.interface_mut(index)?;
-        let done = interface.configure_resolver(now, change);
-        let done = done.ok_or(ConfigError::NoResolver(index))?;
-        self.interfaces.flush(now);
-        Ok(done?)
-    }
-
-    /// Gives an interface one more address.
-    pub fn add_address(
-        &mut self,
-        now: Instant,
-        index: IfIndex,
-        addr: Cidr,
-    ) -> Result<(), ConfigError> {
-        let interface = self.interface_mut(index)?;
-        if interface.addrs.contains(&addr) {
-            return Ok(());
-        }
-        interface.addrs.push(addr);
-        // IP decides whether it can be an address; only then do the neighbours hear of it.
-        if let Err(refused) = self.update_ip(now, index) {
-            self.interface_mut(index)?.addrs.pop();
-            self.update_ip(now, index)?;
-            return Err(refused);
-        }
-        match self.configure_arp(now, index, arp::Change::AddAddress(addr.addr)) {
-            Err(ConfigError::NoResolver(_)) => Ok(()),
-            done => done,
-        }
-    }
-
-    /// Takes an address away from an interface.
-    pub fn remove_address(
-        &mut self,
-        now: Instant,
-        index: IfIndex,
-        addr: Cidr,
-    ) -> Result<(), ConfigError> {
-        let interface = self.interface_mut(index)?;
-        let at = interface.addrs.iter().position(|a| *a == addr);
-        interface.addrs.remove(at.ok_or(ConfigError::NoAddress(addr))?);
-        self.update_ip(now, index)?;
-        match self.configure_arp(now, index, arp::Change::RemoveAddress(addr.addr)) {
-            Err(ConfigError::NoResolver(_)) => Ok(()),
-            done => done,
-        }
-    }
-
-    /// Takes an interface into use, or out of it.
-    pub fn set_interface_up(
-        &mut self,
-        now: Instant,
-        index: IfIndex,
-        up: bool,
-    ) -> Result<(), ConfigError> {
-        self.interface_mut(index)?.admin_up = up;
-        self.update_ip(now, index)
-    }
-
-    /// Changes the largest datagram of an interface, in bytes.
-    pub fn set_mtu(&mut self, now: Instant, index: IfIndex, mtu: usize) -> Result<(), ConfigError> {
-        if !self.interface_mut(index)?.port.set_mtu(mtu) {
-            return Err(ConfigError::BadMtu(mtu));
-        }
-        self.update_ip(now, index)
     }
 }

@@ -5,10 +5,12 @@
 //! changes the readiness does so under it as well. Therefore no wake-up can be lost.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar};
+use std::sync::Arc;
 use std::task::Waker;
 
 use ip::Handle;
+
+use crate::bell::Bell;
 
 /// A socket of any transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,8 +26,8 @@ pub(crate) type PollerId = u64;
 /// All that wait for one socket.
 #[derive(Debug, Default)]
 struct Entry {
-    condvar: Arc<Condvar>,
-    /// Threads that wait on `condvar`.
+    bell: Arc<Bell>,
+    /// Threads that wait for `bell`.
     blocked: usize,
     wakers: Vec<Waker>,
     pollers: Vec<PollerId>,
@@ -48,32 +50,32 @@ pub(crate) struct Waiters {
 /// Who is to be woken.
 #[derive(Debug, Default)]
 pub(crate) struct Woken {
-    condvars: Vec<Arc<Condvar>>,
+    bells: Vec<Arc<Bell>>,
     wakers: Vec<Waker>,
 }
 
 impl Woken {
     /// Wakes them. A waker runs foreign code: not under the lock.
     pub(crate) fn wake(self) {
-        for condvar in self.condvars {
-            condvar.notify_all();
+        for bell in self.bells {
+            bell.ring();
         }
         for waker in self.wakers {
             waker.wake();
         }
     }
 
-    pub(crate) fn add_thread(&mut self, condvar: &Arc<Condvar>) {
-        self.condvars.push(Arc::clone(condvar));
+    pub(crate) fn add(&mut self, bell: &Arc<Bell>) {
+        self.bells.push(Arc::clone(bell));
     }
 }
 
 impl Waiters {
     /// A thread is about to wait on what this gives. [`Waiters::unblock`] follows.
-    pub(crate) fn block(&mut self, key: Key) -> Arc<Condvar> {
+    pub(crate) fn block(&mut self, key: Key) -> Arc<Bell> {
         let entry = self.entries.entry(key).or_default();
         entry.blocked += 1;
-        Arc::clone(&entry.condvar)
+        Arc::clone(&entry.bell)
     }
 
     /// It waits no longer.
@@ -108,7 +110,7 @@ impl Waiters {
     pub(crate) fn changed(&mut self, key: Key) -> Vec<PollerId> {
         let Some(entry) = self.entries.get_mut(&key) else { return Vec::new() };
         if entry.blocked > 0 {
-            self.woken.condvars.push(Arc::clone(&entry.condvar));
+            self.woken.add(&entry.bell);
         }
         self.woken.wakers.append(&mut entry.wakers);
         let pollers = entry.pollers.clone();

@@ -15,7 +15,9 @@ netdev::reasons! {
         GroupUnclaimed = "broadcast or multicast to a port without a listener",
         /// The socket's receive queue is full.
         QueueFull = "receive queue full",
-        /// The socket is connected to another peer.
+        /// A broadcast or multicast for sockets that are connected to other peers. (A unicast one
+        /// is answered as if nobody listened, as Linux does it: else a connected socket's port
+        /// could be told from a closed one.)
         NotPeer = "not from the connected peer",
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong with a link to the kernel, said so that a person knows what to do.
 
 use std::io;
+use std::net::Ipv4Addr;
 
 /// Why a link or a namespace could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,21 @@ pub enum Error {
     MayNotCreate {
         /// The interface.
         name: String,
+    },
+
+    /// EPERM on giving the interface an address.
+    #[error(
+        "no permission to set up the kernel's end `{name}` (it needs CAP_NET_ADMIN): let root do \
+         it, `sudo ip address add {address}/{prefix} dev {name}; sudo ip link set {name} up`, or \
+         use `--link ns`, which needs no root"
+    )]
+    MayNotSetUp {
+        /// The interface.
+        name: String,
+        /// The address that it was to have.
+        address: Ipv4Addr,
+        /// Bits of the network in it.
+        prefix: u8,
     },
 
     /// EINVAL on attaching.

@@ -1,15 +1,16 @@
 //! For the tests of this module: frames to and from the kernel, the same for every kind of device.
 
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
-use std::time::{Duration, Instant as Clock};
-
 use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant as Clock};
 
 use etherparse::{
     ArpEthIpv4Packet, ArpOperation, ArpPacket, PacketBuilder, SlicedPacket, TransportSlice,
 };
 
 use super::namespace::{KernelEnd, KernelEndConfig};
+use super::sys;
 use crate::checksum::Sum;
 use crate::{Checksum, Device, DropReason, Instant, LinkState, MacAddr, Packet, Segmentation};
 
@@ -211,6 +212,39 @@ pub(super) fn segments(device: &mut dyn Device, kernel: &KernelEnd) {
     assert!(payload == data[..payload.len()]);
     assert_eq!(checksum, Checksum::Partial { start: 34, offset: 16 });
     assert!(matches!(segmentation, Segmentation::Tcp4 { size: 500..=1460 }), "{segmentation:?}");
+}
+
+/// Many datagrams in one piece each way.
+pub(super) fn udp_segments(device: &mut dyn Device, kernel: &KernelEnd) {
+    /// `UDP_SEGMENT` of linux/udp.h.
+    const UDP_SEGMENT: i32 = 103;
+    if device.capabilities().udp_segmentation == 0 {
+        return; // Linux before 6.2
+    }
+    resolve(device, kernel);
+    let socket = UdpSocket::bind((KERNEL, 0)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let data: Vec<u8> = (0..4500u32).map(|n| n as u8).collect();
+
+    let mut frame = udp(kernel.mac, socket.local_addr().unwrap().port(), &data);
+    let place = unfinish(&mut frame, 17, 6);
+    frame.set_checksum(place);
+    frame.set_segmentation(Segmentation::Udp4 { size: 1000 });
+    send(device, frame);
+    let mut buffer = [0; 5000];
+    for chunk in data.chunks(1000) {
+        let len = socket.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..len], chunk);
+    }
+
+    sys::set_option(socket.as_fd(), libc::SOL_UDP, UDP_SEGMENT, 1000).unwrap();
+    socket.send_to(&data, (STACK, 7000)).unwrap();
+    let (payload, checksum, segmentation) = receive(device, |frame| {
+        udp_payload(frame, 7000).map(|data| (data, frame.checksum(), frame.segmentation()))
+    });
+    assert!(payload == data, "{} bytes", payload.len());
+    assert_eq!(checksum, Checksum::Partial { start: 34, offset: 6 });
+    assert_eq!(segmentation, Segmentation::Udp4 { size: 1000 });
 }
 
 /// Both ends change, and a frame of the new length passes in both directions.

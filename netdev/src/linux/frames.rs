@@ -325,7 +325,7 @@ impl Frames {
         }
     }
 
-    /// What an error says about the link.
+    /// What an error says about the link: nothing, where it was about one frame.
     #[cold]
     fn failed(&mut self, error: &io::Error) {
         let name = &self.name;
@@ -336,7 +336,8 @@ impl Frames {
                 "the kernel's end is down: `ip link set {name} up` there brings it back"
             ))
         } else {
-            Health::Down(error.to_string())
+            tracing::debug!(device = %name, cause = %error, "a frame failed");
+            return;
         };
         if health != self.health {
             tracing::debug!(device = %name, cause = %error, to = ?health, "link down");
@@ -354,3 +355,6 @@ impl Frames {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! A packet socket (AF_PACKET): frames of an interface that exists, without a TAP.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -88,7 +88,12 @@ impl PacketSocket {
             .and_then(|()| sys::bind_packet(socket.as_fd(), index))
             .and_then(|()| sys::mtu(socket.as_fd(), name))
             .map_err(Error::system(format!("open a packet socket on {name}")))?;
-        let offload = if options.vnet_hdr { Offload::ChecksumTcpUdp } else { Offload::None };
+        let offload = match options.vnet_hdr {
+            false => Offload::None,
+            // Linux 6.2 added UDP to the header, and nothing tells but its number.
+            true if release_of_kernel() < (6, 2) => Offload::ChecksumTcp,
+            true => Offload::ChecksumTcpUdp,
+        };
         let source = Source::PacketSocket { index };
         let frames = Frames::new(source, File::from(socket), name.into(), mtu, offload);
         Ok(PacketSocket { frames, far_end: None })
@@ -154,6 +159,13 @@ impl Device for PacketSocket {
         }
         done
     }
+}
+
+/// The first two numbers of the kernel's version; 0.0 where it cannot be told.
+fn release_of_kernel() -> (u32, u32) {
+    let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map_while(|n| n.parse().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// Everything that must hold before the first frame arrives, which the bind lets happen.

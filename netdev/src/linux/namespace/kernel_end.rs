@@ -135,6 +135,29 @@ pub fn open_link(config: &KernelEndConfig) -> Result<Link, Error> {
     }
 }
 
+/// The TAP of this name, without a namespace: one that has an address already is used as it is,
+/// which its owner may do without privileges; one without, or one yet to be created, is set up by
+/// [`make_tap`].
+///
+/// # Errors
+/// As [`Tap::open`]; [`Error::MayNotSetUp`] where it has no address and the caller may not give it
+/// one.
+pub fn open_tap(config: &KernelEndConfig) -> Result<Link, Error> {
+    check_name(&config.name)?;
+    let ready = KernelEnd::of(&config.name).is_ok_and(|kernel| kernel.address.is_some());
+    let (tap, kernel) = if ready {
+        let options = TapOptions { name: Some(config.name.clone()), vnet_hdr: config.vnet_hdr };
+        let tap = Tap::open(options)?;
+        // Whoever may not bring it up is told by the link's state where it is down.
+        let _ = sys::control_socket()
+            .and_then(|fd| sys::set_flags(fd.as_fd(), &config.name, libc::IFF_UP, 0));
+        (tap, KernelEnd::of(&config.name)?)
+    } else {
+        make_tap(config)?
+    };
+    Ok(Link { device: Box::new(tap), kind: LinkKind::Tap, kernel })
+}
+
 /// Makes a TAP in the caller's network namespace, or attaches to one, and sets up the kernel's
 /// end: address, MTU, no IPv6, up. Needs CAP_NET_ADMIN.
 ///
@@ -144,11 +167,12 @@ pub fn make_tap(config: &KernelEndConfig) -> Result<(Tap, KernelEnd), Error> {
     check_prefix(config)?;
     let options = TapOptions { name: Some(config.name.clone()), vnet_hdr: config.vnet_hdr };
     let mut tap = Tap::open(options)?;
+    // The address first: it tells a missing permission apart from a bad number.
+    set_up(config)?;
     if tap.facts().mtu != config.mtu && !tap.set_mtu(config.mtu) {
         return Err(bad_mtu(config));
     }
-    let kernel = set_up(config)?;
-    Ok((tap, kernel))
+    Ok((tap, KernelEnd::of(&config.name)?))
 }
 
 /// Makes a veth pair: one end in the caller's network namespace, set up as [`make_tap`] does it,
@@ -210,7 +234,14 @@ fn set_up(config: &KernelEndConfig) -> Result<KernelEnd, Error> {
         netlink::add_address(index, config.address, config.prefix)?;
         sys::set_flags(fd, name, libc::IFF_UP, 0)
     };
-    set().map_err(Error::system(format!("set up the kernel's end {name}")))?;
+    set().map_err(|source| match source.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => Error::MayNotSetUp {
+            name: name.clone(),
+            address: config.address,
+            prefix: config.prefix,
+        },
+        _ => Error::System { doing: format!("set up the kernel's end {name}"), source },
+    })?;
     KernelEnd::of(name)
 }
 

@@ -27,7 +27,9 @@ use std::process::Command;
 
 use super::Error;
 use super::sys::{self, NewNamespace, Step};
-pub use kernel_end::{KernelEnd, KernelEndConfig, Link, LinkKind, make_tap, make_veth, open_link};
+pub use kernel_end::{
+    KernelEnd, KernelEndConfig, Link, LinkKind, make_tap, make_veth, open_link, open_tap,
+};
 
 /// Proof that this process is in a network namespace that it made for itself.
 #[derive(Debug)]

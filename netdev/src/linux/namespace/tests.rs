@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 
 use super::*;
 use crate::linux::exchange::{self, NOW};
-use crate::linux::tap;
+use crate::linux::{Tap, TapOptions, tap};
 
+const CAP_NET_ADMIN: u32 = 12;
 const CAP_SYS_ADMIN: u32 = 21;
 
 fn network_of(process: &str) -> u64 {
@@ -154,6 +155,51 @@ fn the_same_user_enters_a_network_of_its_own_making() {
     }));
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// What `tapip host` does for root, where the instance is an ordinary user's.
+#[test]
+fn root_enters_a_users_network() {
+    if !crate::in_namespace!() {
+        return;
+    }
+    let users = std::thread::spawn(|| {
+        sys::drop_capability(CAP_SYS_ADMIN).unwrap();
+        let mut command = Command::new("cat");
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        command_in_new(&mut command).spawn().unwrap()
+    });
+    let mut child = users.join().unwrap();
+    enter(child.id()).unwrap();
+    assert_eq!(network_of("thread-self"), network_of(&child.id().to_string()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_tap_with_an_address_is_used_as_it_is_by_its_owner() {
+    if !crate::in_namespace_with_tap!() {
+        return;
+    }
+    let config = KernelEndConfig::default();
+    let (mut tap, _) = make_tap(&config).unwrap();
+    tap.set_owner(sys::effective_user()).unwrap();
+    tap.set_persistent(true).unwrap();
+    drop(tap);
+    let mut bare = Tap::open(TapOptions { name: Some("bare".into()), vnet_hdr: true }).unwrap();
+    bare.set_owner(sys::effective_user()).unwrap();
+    bare.set_persistent(true).unwrap();
+    drop(bare);
+
+    sys::drop_capability(CAP_NET_ADMIN).unwrap();
+    let other = KernelEndConfig { address: [10, 9, 9, 9].into(), mtu: 9000, ..config.clone() };
+    let mut link = open_tap(&other).unwrap();
+    assert_eq!((link.kernel.address, link.kernel.mtu), (Some((exchange::KERNEL, 24)), 1500));
+    exchange::datagrams(&mut *link.device, &link.kernel);
+
+    let bare = KernelEndConfig { name: "bare".into(), ..config };
+    let error = open_tap(&bare).err().expect("it has no address").to_string();
+    assert!(error.contains("ip address add 10.0.0.2/24 dev bare"), "{error}");
 }
 
 /// The caller has threads and stays where it is.

@@ -1,0 +1,9 @@
+//! Tests of the layer through its trait, on virtual time.
+
+mod bench;
+mod both;
+mod forwarding;
+mod fragmenting;
+mod learning;
+mod reassembling;
+mod sending;

@@ -1,0 +1,125 @@
+use std::io::Write;
+
+use clap::ArgMatches;
+use netdev::LinkState;
+use socket::InterfaceView;
+
+use super::Command;
+use crate::{Context, ExitStatus, HostEnd};
+
+/// `ifconfig`.
+pub(super) struct IfConfig;
+
+impl Command for IfConfig {
+    fn name(&self) -> &'static str {
+        "ifconfig"
+    }
+
+    fn grammar(&self) -> clap::Command {
+        clap::Command::new(self.name())
+            .about("Show the interfaces, and the kernel's end of the link")
+    }
+
+    fn run(&self, context: &mut Context, _: &ArgMatches) -> anyhow::Result<ExitStatus> {
+        let interfaces = context.net.with(|stack, _| stack.interfaces());
+        let mut text = interfaces.iter().map(interface).collect::<Vec<_>>().join("\n");
+        if let Some(end) = &context.host_end {
+            text += "\n";
+            text += &host(end);
+        }
+        context.out.write_all(text.as_bytes())?;
+        Ok(ExitStatus::SUCCESS)
+    }
+}
+
+/// Lines under a name, which stands before the first of them.
+fn block(name: &str, lines: &[String]) -> String {
+    let mut text = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        let name = if number == 0 { name } else { "" };
+        text += &format!("{name:9} {line}\n");
+    }
+    text
+}
+
+fn interface(view: &InterfaceView) -> String {
+    let mut lines = vec![format!("HWaddr {}", view.mac)];
+    lines.extend(
+        view.addrs.iter().map(|cidr| format!("IPaddr {}  mask {}", cidr.addr, cidr.netmask())),
+    );
+    let state = match (&view.link, view.up) {
+        (LinkState::Down(why), _) => format!("  DOWN: {why}"),
+        (LinkState::Up, false) => "  DOWN".to_string(),
+        (LinkState::Up, true) => String::new(),
+    };
+    lines.push(format!("mtu {}{state}", view.mtu));
+    let stats = &view.stats;
+    lines.push(format!(
+        "RX packet:{} bytes:{} errors:{}",
+        stats.rx_packets, stats.rx_bytes, stats.rx_errors
+    ));
+    lines.push(format!(
+        "TX packet:{} bytes:{} errors:{}",
+        stats.tx_packets, stats.tx_bytes, stats.tx_errors
+    ));
+    let drops = stats.drops.iter().filter(|(_, count)| *count > 0);
+    lines.extend(drops.map(|(reason, count)| format!("dropped:{count} {reason}")));
+    block(&view.name, &lines)
+}
+
+fn host(end: &HostEnd) -> String {
+    let mut lines = Vec::new();
+    lines.extend(end.mac.map(|mac| format!("HWaddr {mac}")));
+    lines.extend(end.addr.map(|cidr| format!("IPaddr {}  mask {}", cidr.addr, cidr.netmask())));
+    lines.extend(end.mtu.map(|mtu| format!("mtu {mtu}")));
+    lines.push("(the kernel's end of the link)".into());
+    block(&end.name, &lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use ip::IfIndex;
+    use netdev::{DropReason, Medium, Stats};
+
+    use super::*;
+
+    #[test]
+    fn blocks_in_the_shape_of_tapip() {
+        let mut stats = Stats { rx_packets: 3, rx_bytes: 210, ..Stats::default() };
+        stats.drops.add_many(DropReason::Vlan, 2);
+        let view = InterfaceView {
+            index: IfIndex(1),
+            name: "tap0".into(),
+            mac: "00:34:45:67:89:ab".parse().unwrap(),
+            addrs: vec!["10.0.0.1/24".parse().unwrap()],
+            mtu: 1500,
+            medium: Medium::Ethernet,
+            loopback: false,
+            up: true,
+            link: LinkState::Up,
+            stats,
+        };
+        assert_eq!(
+            interface(&view),
+            "tap0      HWaddr 00:34:45:67:89:ab\n          \
+                       IPaddr 10.0.0.1  mask 255.255.255.0\n          \
+                       mtu 1500\n          \
+                       RX packet:3 bytes:210 errors:0\n          \
+                       TX packet:0 bytes:0 errors:0\n          \
+                       dropped:2 VLAN tagged\n"
+        );
+        let gone = InterfaceView { link: LinkState::Down("no peer".into()), ..view };
+        assert!(interface(&gone).contains("mtu 1500  DOWN: no peer\n"));
+    }
+
+    #[test]
+    fn the_kernels_end_is_shown_as_far_as_it_is_known() {
+        let end = HostEnd {
+            name: "tap0".into(),
+            mac: None,
+            addr: Some("10.0.0.2/24".parse().unwrap()),
+            mtu: None,
+        };
+        assert!(host(&end).starts_with("tap0      IPaddr 10.0.0.2  mask 255.255.255.0\n"));
+    }
+}

@@ -1,0 +1,113 @@
+//! `ping` and `ping2`.
+
+mod message;
+mod run;
+mod stats;
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Arg, ArgMatches, value_parser};
+
+use super::debug::On;
+use super::{Command, seconds};
+use crate::{Context, DebugTarget, ExitStatus};
+
+/// The most data that fits into a datagram: 65535 less 20 of IP and 8 of ICMP.
+const MAX_SIZE: i64 = 65_507;
+
+/// `ping`.
+pub(super) struct Ping;
+
+/// `ping2`: the same way through the stack, with what IP and ICMP do on it shown.
+pub(super) struct Ping2;
+
+/// What to do.
+pub(super) struct Options {
+    peer: Ipv4Addr,
+    size: usize,
+    count: Option<u64>,
+    ttl: u8,
+    interval: Duration,
+    patience: Duration,
+}
+
+impl Command for Ping {
+    fn name(&self) -> &'static str {
+        "ping"
+    }
+
+    fn grammar(&self) -> clap::Command {
+        grammar(self.name()).about("Send echo requests to a host and print its replies")
+    }
+
+    fn run(&self, context: &mut Context, arguments: &ArgMatches) -> anyhow::Result<ExitStatus> {
+        run::run(context, &options(arguments)?)
+    }
+}
+
+impl Command for Ping2 {
+    fn name(&self) -> &'static str {
+        "ping2"
+    }
+
+    fn grammar(&self) -> clap::Command {
+        grammar(self.name()).about("As ping, and show what IP and ICMP do meanwhile")
+    }
+
+    fn run(&self, context: &mut Context, arguments: &ArgMatches) -> anyhow::Result<ExitStatus> {
+        let _on = On::new(context, &[DebugTarget::Ip, DebugTarget::Icmp]);
+        run::run(context, &options(arguments)?)
+    }
+}
+
+fn grammar(name: &'static str) -> clap::Command {
+    let option =
+        |name: &'static str, short, value| Arg::new(name).short(short).long(name).value_name(value);
+    clap::Command::new(name)
+        .arg(
+            option("size", 's', "BYTES")
+                .default_value("56")
+                .value_parser(value_parser!(u32).range(0..=MAX_SIZE))
+                .help("Bytes of data in each request"),
+        )
+        .arg(
+            option("count", 'c', "N")
+                .value_parser(value_parser!(u64).range(1..))
+                .help("Stop after so many requests; without it, at ^C"),
+        )
+        .arg(
+            option("ttl", 't', "HOPS")
+                .default_value("64")
+                .value_parser(value_parser!(u8).range(1..))
+                .help("Hops that a request may make"),
+        )
+        .arg(
+            option("interval", 'i', "SECONDS")
+                .default_value("1")
+                .value_parser(|text: &str| seconds(text, Duration::from_millis(1)))
+                .help("Time between requests"),
+        )
+        .arg(
+            option("timeout", 'W', "SECONDS")
+                .default_value("10")
+                .value_parser(|text: &str| seconds(text, Duration::from_millis(1)))
+                .help("How long to wait for the last replies"),
+        )
+        .arg(
+            Arg::new("ip").required(true).value_parser(super::ipv4).help("The host's IPv4 address"),
+        )
+}
+
+fn options(arguments: &ArgMatches) -> anyhow::Result<Options> {
+    let time = |name| arguments.get_one::<Duration>(name).copied().context("no time");
+    Ok(Options {
+        peer: *arguments.get_one("ip").context("no address")?,
+        size: *arguments.get_one::<u32>("size").context("no size")? as usize,
+        count: arguments.get_one("count").copied(),
+        ttl: *arguments.get_one("ttl").context("no TTL")?,
+        interval: time("interval")?,
+        patience: time("timeout")?,
+    })
+}

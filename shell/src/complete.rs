@@ -1,0 +1,93 @@
+//! Completion of commands, options and words, from the same tree that parses and explains them.
+
+use clap::builder::PossibleValue;
+use rustyline::completion::{Completer, Pair};
+
+use crate::lexer;
+
+/// What the line editor asks.
+#[derive(rustyline::Helper, rustyline::Hinter, rustyline::Validator, rustyline::Highlighter)]
+pub(crate) struct Helper {
+    grammar: clap::Command,
+}
+
+impl Helper {
+    pub(crate) fn new(mut grammar: clap::Command) -> Helper {
+        grammar.build();
+        Helper { grammar }
+    }
+}
+
+impl Completer for Helper {
+    type Candidate = Pair;
+
+    fn complete(
+        &self,
+        line: &str,
+        pos: usize,
+        _: &rustyline::Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let (start, words) = candidates(&self.grammar, &line[..pos]);
+        let pair = |word: String| Pair { replacement: format!("{word} "), display: word };
+        Ok((start, words.into_iter().map(pair).collect()))
+    }
+}
+
+/// What the last word of `line` may become, and where in the line it begins.
+pub(crate) fn candidates(grammar: &clap::Command, line: &str) -> (usize, Vec<String>) {
+    let Some((words, start)) = lexer::last_command(line) else { return (line.len(), Vec::new()) };
+    let Some((word, before)) = words.split_last() else { return (start, Vec::new()) };
+    let mut command = grammar;
+    let mut after: &[String] = before;
+    // Down the tree: `serve http` is a command of `serve`.
+    while let Some((name, rest)) = after.split_first() {
+        let Some(found) = command.find_subcommand(name) else { break };
+        (command, after) = (found, rest);
+    }
+    let mut all = Vec::new();
+    if after.is_empty() {
+        all.extend(command.get_subcommands().map(|command| command.get_name().to_string()));
+    }
+    if word.starts_with('-') {
+        for arg in command.get_arguments() {
+            all.extend(arg.get_short().map(|short| format!("-{short}")));
+            all.extend(arg.get_long().map(|long| format!("--{long}")));
+        }
+    } else {
+        let values = |arg: &clap::Arg| arg.get_possible_values();
+        let words = command.get_positionals().flat_map(values);
+        all.extend(
+            words
+                .filter(|value: &PossibleValue| !value.is_hide_set())
+                .map(|value| value.get_name().to_string()),
+        );
+    }
+    all.retain(|candidate| candidate.starts_with(word.as_str()));
+    (start, all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete(line: &str) -> Vec<String> {
+        let mut grammar = crate::commands::grammar();
+        grammar.build();
+        candidates(&grammar, line).1
+    }
+
+    #[test]
+    fn commands_options_and_words() {
+        assert_eq!(complete("pi"), ["ping", "ping2"]);
+        assert_eq!(complete("route; arp"), ["arpcache"]);
+        assert!(complete("ping -").contains(&"-c".to_string()));
+        assert_eq!(complete("ping --co"), ["--count"]);
+        assert_eq!(complete("serve "), ["echo", "discard", "chargen", "http"]);
+        assert_eq!(complete("serve h"), ["http"]);
+        assert_eq!(complete("debug -n tcp"), ["tcp", "tcpstate"]);
+        assert!(complete("help sn").contains(&"snc".to_string()));
+        assert!(complete("!cur").is_empty());
+        assert!(complete("nonsense ").is_empty());
+        assert!(complete("").len() > 10);
+    }
+}

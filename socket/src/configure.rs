@@ -1,0 +1,197 @@
+//! Changes of a stack's configuration: interfaces, addresses, routes, neighbours.
+
+use std::net::IpAddr;
+
+use arp::Resolver;
+use ip::{Cidr, IfIndex, RouteEntry, RouteOrigin};
+use netdev::{Device, Instant, MacAddr, Port};
+
+use crate::Stack;
+use crate::interfaces::Interface;
+
+/// Why a change of configuration was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// By IP.
+    #[error(transparent)]
+    Ip(#[from] ip::Error),
+    /// By the address resolution.
+    #[error(transparent)]
+    Arp(#[from] arp::Error),
+    /// There is no such interface.
+    #[error("no interface {0}")]
+    NoInterface(IfIndex),
+    /// The interface needs no address resolution, so it has none.
+    #[error("interface {0} has no address resolution")]
+    NoResolver(IfIndex),
+    /// The interface has no such address.
+    #[error("no address {0} on the interface")]
+    NoAddress(Cidr),
+    /// The device cannot have this MTU.
+    #[error("the device cannot have an MTU of {0}")]
+    BadMtu(usize),
+}
+
+impl Stack {
+    /// Adds an interface with its addresses; with a `gateway` also a default route by it. `mac`
+    /// is the interface's own link address, and `resolver` finds those of others: `None` for a
+    /// device without link addresses ([`netdev::Medium::Ip`]).
+    pub fn add_interface(
+        &mut self,
+        now: Instant,
+        device: Box<dyn Device>,
+        mac: MacAddr,
+        resolver: Option<Box<dyn Resolver>>,
+        addrs: &[Cidr],
+        gateway: Option<IpAddr>,
+    ) -> Result<IfIndex, ConfigError> {
+        let index = self.interfaces.add(Port::new(device, mac), resolver);
+        let done = self.set_up(now, index, addrs, gateway);
+        if done.is_err() {
+            let _ = self.remove_interface(now, index);
+        }
+        done.map(|()| index)
+    }
+
+    /// Adds the loopback interface, with 127.0.0.1/8. It always has index 0.
+    pub fn add_loopback(
+        &mut self,
+        now: Instant,
+        device: Box<dyn Device>,
+    ) -> Result<IfIndex, ConfigError> {
+        let index = self.interfaces.add_loopback(Port::new(device, MacAddr::ZERO));
+        let loopback = Cidr { addr: IpAddr::from([127, 0, 0, 1]), prefix: 8 };
+        self.set_up(now, index, &[loopback], None)?;
+        Ok(index)
+    }
+
+    fn set_up(
+        &mut self,
+        now: Instant,
+        index: IfIndex,
+        addrs: &[Cidr],
+        gateway: Option<IpAddr>,
+    ) -> Result<(), ConfigError> {
+        self.update_ip(now, index)?;
+        for &addr in addrs {
+            self.add_address(now, index, addr)?;
+        }
+        if let Some(gateway) = gateway {
+            let any = IpAddr::from([0, 0, 0, 0]);
+            self.configure(
+                now,
+                ip::Change::AddRoute(RouteEntry {
+                    dst: Cidr { addr: any, prefix: 0 },
+                    gateway: Some(gateway),
+                    iface: index,
+                    metric: 0,
+                    source: None,
+                    origin: RouteOrigin::Static,
+                }),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Takes an interface away, with its addresses and routes, and gives its device back to be
+    /// dropped.
+    pub fn remove_interface(&mut self, now: Instant, index: IfIndex) -> Result<(), ConfigError> {
+        self.interfaces.remove(index).ok_or(ConfigError::NoInterface(index))?;
+        Ok(self.ip.configure(now, ip::Change::RemoveInterface(index))?)
+    }
+
+    /// Tells IP the facts of an interface, after any of them changed.
+    pub(crate) fn update_ip(&mut self, now: Instant, index: IfIndex) -> Result<(), ConfigError> {
+        let facts = self.interface(index)?.for_ip();
+        Ok(self.ip.configure(now, ip::Change::SetInterface(facts))?)
+    }
+
+    pub(crate) fn interface(&self, index: IfIndex) -> Result<&Interface, ConfigError> {
+        self.interfaces.find(index).ok_or(ConfigError::NoInterface(index))
+    }
+
+    pub(crate) fn interface_mut(&mut self, index: IfIndex) -> Result<&mut Interface, ConfigError> {
+        self.interfaces.find_mut(index).ok_or(ConfigError::NoInterface(index))
+    }
+
+    /// Changes routes, memberships or forwarding. Interfaces and addresses have calls of their
+    /// own here.
+    pub fn configure(&mut self, now: Instant, change: ip::Change) -> Result<(), ConfigError> {
+        Ok(self.ip.configure(now, change)?)
+    }
+
+    /// Changes an interface's neighbours.
+    pub fn configure_arp(
+        &mut self,
+        now: Instant,
+        index: IfIndex,
+        change: arp::Change,
+    ) -> Result<(), ConfigError> {
+        let interface = self.interface_mut(index)?;
+        let done = interface.configure_resolver(now, change);
+        let done = done.ok_or(ConfigError::NoResolver(index))?;
+        self.interfaces.flush(now);
+        Ok(done?)
+    }
+
+    /// Gives an interface one more address.
+    pub fn add_address(
+        &mut self,
+        now: Instant,
+        index: IfIndex,
+        addr: Cidr,
+    ) -> Result<(), ConfigError> {
+        let interface = self.interface_mut(index)?;
+        if interface.addrs.contains(&addr) {
+            return Ok(());
+        }
+        interface.addrs.push(addr);
+        // IP decides whether it can be an address; only then do the neighbours hear of it.
+        if let Err(refused) = self.update_ip(now, index) {
+            self.interface_mut(index)?.addrs.pop();
+            self.update_ip(now, index)?;
+            return Err(refused);
+        }
+        match self.configure_arp(now, index, arp::Change::AddAddress(addr.addr)) {
+            Err(ConfigError::NoResolver(_)) => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Takes an address away from an interface.
+    pub fn remove_address(
+        &mut self,
+        now: Instant,
+        index: IfIndex,
+        addr: Cidr,
+    ) -> Result<(), ConfigError> {
+        let interface = self.interface_mut(index)?;
+        let at = interface.addrs.iter().position(|a| *a == addr);
+        interface.addrs.remove(at.ok_or(ConfigError::NoAddress(addr))?);
+        self.update_ip(now, index)?;
+        match self.configure_arp(now, index, arp::Change::RemoveAddress(addr.addr)) {
+            Err(ConfigError::NoResolver(_)) => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Takes an interface into use, or out of it.
+    pub fn set_interface_up(
+        &mut self,
+        now: Instant,
+        index: IfIndex,
+        up: bool,
+    ) -> Result<(), ConfigError> {
+        self.interface_mut(index)?.admin_up = up;
+        self.update_ip(now, index)
+    }
+
+    /// Changes the largest datagram of an interface, in bytes.
+    pub fn set_mtu(&mut self, now: Instant, index: IfIndex, mtu: usize) -> Result<(), ConfigError> {
+        if !self.interface_mut(index)?.port.set_mtu(mtu) {
+            return Err(ConfigError::BadMtu(mtu));
+        }
+        self.update_ip(now, index)
+    }
+}
