@@ -83,55 +83,39 @@ fn v4(cidr: Cidr) -> anyhow::Result<(Ipv4Addr, u8)> {
 #[cfg(target_os = "linux")]
 mod linux {
     use super::*;
-    use netdev::linux::namespace::{self, KernelEnd, KernelEndConfig};
-    use netdev::linux::{Tap, TapOptions};
+    use netdev::namespace::{self, KernelEnd, KernelEndConfig};
 
     pub(crate) fn open_namespace(host_addr: Cidr, mtu: Option<usize>) -> anyhow::Result<Opened> {
-        let (address, prefix) = v4(host_addr)?;
-        let config = KernelEndConfig {
-            address,
-            prefix,
-            mtu: mtu.unwrap_or(1500),
-            ..KernelEndConfig::default()
-        };
-        let link = namespace::open_link(&config)?;
+        let link = namespace::open_link(&config("tap0", host_addr, mtu)?)?;
         let about = format!("{} in a namespace of its own", link.kind);
-        Ok(Opened { device: link.device, host: Some(host_end(&link.kernel)), peer: None, about })
+        Ok(opened(link.device, &link.kernel, about))
     }
 
+    /// A TAP that has no address yet is given `host_addr`: nobody else set it up.
     pub(crate) fn open_tap(
         name: &str,
         host_addr: Cidr,
         mtu: Option<usize>,
     ) -> anyhow::Result<Opened> {
-        let existed = KernelEnd::of(name).is_ok();
-        if !existed {
-            // We make it, so nobody else gives its other end an address.
-            let (address, prefix) = v4(host_addr)?;
-            let config = KernelEndConfig {
-                name: name.into(),
-                address,
-                prefix,
-                mtu: mtu.unwrap_or(1500),
-                ..KernelEndConfig::default()
-            };
-            let (tap, kernel) = namespace::make_tap(&config)?;
-            let about = "TAP, made for this run".to_string();
-            let (device, host) = (Box::new(tap), Some(host_end(&kernel)));
-            return Ok(Opened { device, host, peer: None, about });
-        }
-        let tap = Tap::open(TapOptions { name: Some(name.into()), ..TapOptions::default() })?;
-        let host = KernelEnd::of(name).ok().map(|kernel| host_end(&kernel));
-        Ok(Opened { device: Box::new(tap), host, peer: None, about: "TAP of this host".into() })
+        let link = namespace::open_tap(&config(name, host_addr, mtu)?)?;
+        Ok(opened(link.device, &link.kernel, format!("the TAP {name} of this host")))
     }
 
-    fn host_end(kernel: &KernelEnd) -> HostEnd {
-        HostEnd {
+    fn config(name: &str, addr: Cidr, mtu: Option<usize>) -> anyhow::Result<KernelEndConfig> {
+        let (address, prefix) = v4(addr)?;
+        let default = KernelEndConfig::default();
+        let mtu = mtu.unwrap_or(default.mtu);
+        Ok(KernelEndConfig { name: name.into(), address, prefix, mtu, ..default })
+    }
+
+    fn opened(device: Box<dyn Device>, kernel: &KernelEnd, about: String) -> Opened {
+        let host = HostEnd {
             name: kernel.name.clone(),
             mac: Some(kernel.mac),
             addr: kernel.address.and_then(|(addr, prefix)| Cidr::new(addr.into(), prefix)),
             mtu: Some(kernel.mtu),
-        }
+        };
+        Opened { device, host: Some(host), peer: None, about }
     }
 }
 #[cfg(target_os = "linux")]

@@ -105,7 +105,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 fn host(args: HostArgs) -> anyhow::Result<ExitCode> {
     use std::os::unix::process::CommandExt as _;
     let pid = instance::find(args.name.as_deref())?;
-    netdev::linux::namespace::enter(pid)?;
+    netdev::namespace::enter(pid)?;
     let (program, arguments) = args.command.split_first().context("no command was given")?;
     // Comes back only where it failed.
     let error = std::process::Command::new(program).args(arguments).exec();
@@ -122,7 +122,7 @@ fn host(_: HostArgs) -> anyhow::Result<ExitCode> {
 
 #[cfg(target_os = "linux")]
 fn enter_namespace() -> anyhow::Result<()> {
-    netdev::linux::namespace::Namespace::enter_new()?;
+    netdev::namespace::Namespace::enter_new()?;
     Ok(())
 }
 

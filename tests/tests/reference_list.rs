@@ -96,7 +96,10 @@ fn item_8_udp_goes_out_to_a_kernel_listener() {
     // Whether nc listens by now can be seen in the kernel's table only.
     let ready = "for i in $(seq 200); do ss -uln | grep -q ':5000 ' && exit 0; sleep 0.05; done; exit 1";
     assert!(stack.host("sh", &["-c", ready]).success, "nc does not listen");
-    stack.run("snc -u -c 10.0.0.2:5000 -m 'over UDP'");
+    // What follows the command's line on the shell's input is the command's input, to its end.
+    stack.send("snc -u -c 10.0.0.2:5000");
+    stack.send("over UDP");
+    assert_eq!(stack.finish(), 0);
     listen.wait().unwrap();
     assert_eq!(std::fs::read_to_string(&received).unwrap(), "over UDP\n");
 }
