@@ -174,9 +174,13 @@ fn ss_shows_listeners_and_connections() {
         lines.iter().any(|l| l[..2] == ["udp", "UNCONN"] && l[4..] == ["0.0.0.0:7", "0.0.0.0:*"]),
         "{listeners}"
     );
-    let connections = b.ok("ss -t");
-    let row: Vec<&str> = connections.lines().nth(1).unwrap().split_whitespace().collect();
-    assert_eq!(row, ["ESTAB", "0", "0", "10.0.0.2:7", &from.to_string()]);
+    // The acknowledgment of the echo may be on its way still.
+    let row = format!("ESTAB 0 0 10.0.0.2:7 {from}");
+    eventually(&row, || {
+        let connections = b.ok("ss -t");
+        let words: Vec<&str> = connections.lines().nth(1).unwrap().split_whitespace().collect();
+        words.join(" ") == row
+    });
     let info = a.ok("ss -ti");
     assert!(info.lines().nth(2).unwrap().contains(" cwnd:"), "{info}");
 }

@@ -3,11 +3,12 @@
 mod support;
 
 use std::io::Write;
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use shell::ExitStatus;
-use support::{Host, eventually, pair};
+use socket::{TcpListener, TcpStream};
+use support::{Host, PEER, eventually, pair};
 
 /// Runs a line of `host` in a thread; gives the host back with the status.
 fn in_background(
@@ -95,24 +96,48 @@ fn an_interrupt_ends_every_kind_of_waiting() {
 }
 
 #[test]
-fn an_interrupt_ends_a_read_and_a_write_that_wait() {
-    let (mut a, b) = pair();
-    let interrupt = b.shell.interrupt();
-    let probe = b.net.clone();
-    let listening = in_background(b, "snc -b 10.0.0.2:1234");
-    eventually("a listener", || {
-        probe.with(|stack, now| stack.tcp_sockets(now).iter().any(|i| i.local.port() == 1234))
+fn an_interrupt_ends_a_read_that_waits() {
+    let (a, mut b) = pair();
+    let (interrupt, screen) = (b.shell.interrupt(), b.screen.clone());
+    let client = std::thread::spawn(move || {
+        let addr = SocketAddr::new(PEER, 1234);
+        let mut stream = loop {
+            match TcpStream::connect(&a.net, addr) {
+                Ok(stream) => break stream,
+                Err(_) => std::thread::sleep(Duration::from_millis(2)),
+            }
+        };
+        stream.write_all(b"x").unwrap();
+        eventually("the byte", || screen.text() == "x");
+        interrupt.raise();
+        stream
     });
-    let mut held = a.stdin.try_clone().unwrap();
-    held.write_all(b"x").unwrap();
+    assert_eq!(b.shell.run_line("snc -b 10.0.0.2:1234"), ExitStatus::INTERRUPTED);
+    client.join().unwrap();
+}
+
+#[test]
+fn an_interrupt_ends_a_write_that_waits() {
+    let (mut a, b) = pair();
+    let listener = TcpListener::bind(&b.net, SocketAddr::new(PEER, 1234)).unwrap();
+    // Nobody reads there, and the input has no end: the write waits when all buffers are full.
+    let endless = {
+        let mut stdin = a.stdin.try_clone().unwrap();
+        std::thread::spawn(move || while stdin.write_all(&[b'x'; 65536]).is_ok() {})
+    };
+    let (net, interrupt) = (a.net.clone(), a.shell.interrupt());
     let raiser = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(100));
+        let mut queued = 0;
+        eventually("a full send buffer", || {
+            std::thread::sleep(Duration::from_millis(100));
+            let before = queued;
+            queued = net.with(|s, now| s.tcp_sockets(now).iter().map(|i| i.send_queue).sum());
+            queued > 0 && queued == before
+        });
         interrupt.raise();
     });
-    let ours = a.interrupt_after(Duration::from_millis(200));
     assert_eq!(a.run("snc -c 10.0.0.2:1234").0, ExitStatus::INTERRUPTED);
-    let (_b, status) = listening.join().unwrap();
-    assert_eq!(status, ExitStatus::INTERRUPTED);
     raiser.join().unwrap();
-    ours.join().unwrap();
+    drop((a, listener));
+    endless.join().unwrap();
 }

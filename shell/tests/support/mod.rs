@@ -34,7 +34,7 @@ fn host(last: u8, link: UnixLink) -> Host {
         ip: Box::new(ip::Router::new(ip::Config::default(), seed)),
         icmp: Box::new(icmp::Icmp::new(icmp::Config::default(), seed)),
         udp: Box::new(udp::Udp::new(udp::Config::default(), seed)),
-        tcp: Box::new(tcp::Tcp::new(tcp::Config::default(), seed)),
+        tcp: Box::new(tcp::SmallTcp::new(seed)),
     });
     let now = netdev::Instant::ZERO;
     stack.add_loopback(now, Box::new(Loopback::new())).unwrap();
