@@ -94,11 +94,12 @@ pub(crate) fn interrupt_myself() {
     }
 }
 
-/// Asks a child that was not waited for yet to end.
-pub(crate) fn terminate(child: &std::process::Child) {
+/// Asks a child that was not waited for yet, or the whole group that it leads, to end.
+pub(crate) fn terminate(child: &std::process::Child, group: bool) {
+    let pid = child.id() as libc::pid_t;
     // SAFETY: no memory is involved; the child was not reaped, so the number is its own.
     unsafe {
-        libc::kill(child.id() as libc::pid_t, libc::SIGTERM);
+        libc::kill(if group { -pid } else { pid }, libc::SIGTERM);
     }
 }
 

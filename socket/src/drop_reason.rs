@@ -11,8 +11,6 @@ netdev::reasons! {
         UnknownType = "EtherType without a layer",
         /// A datagram of a protocol that nobody here speaks (RFC 1122 §3.2.2.1).
         UnknownProtocol = "unknown protocol",
-        /// An ICMP error that quotes a datagram of somebody else.
-        ForeignQuote = "ICMP error about a foreign datagram",
         /// A neighbour did not answer, and the waiting datagram was ours and names no socket.
         Undeliverable = "neighbour silent, sender unknown",
         /// A raw socket's receive queue was full.

@@ -200,9 +200,6 @@ impl Stack {
 
     /// An ICMP error came in: IP learns from it, and whoever sent the datagram is told.
     fn error_from(&mut self, now: Instant, from: IpAddr, cause: Cause, quoted: &Quoted) {
-        if !self.ip.is_local(quoted.src) {
-            return self.interfaces.counts.add(DropReason::ForeignQuote);
-        }
         self.ip.error(now, from, cause, quoted);
         self.tell_sender(now, cause, quoted);
     }

@@ -6,6 +6,7 @@ mod options;
 mod segment;
 mod seq;
 mod settings;
+mod small;
 mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -17,4 +18,5 @@ pub use options::{Malformed, Options, SackBlock, Timestamps, Wire};
 pub use segment::{Flags, Segment};
 pub use seq::SeqNum;
 pub use settings::{KeepAlive, Notice, ReceiveFlags, SendFlags, Setting, Settings, Stage};
+pub use small::SmallTcp;
 pub use state::State;

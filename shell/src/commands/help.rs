@@ -25,10 +25,10 @@ impl Command for Help {
 
     fn run(&self, context: &mut Context, arguments: &ArgMatches) -> anyhow::Result<ExitStatus> {
         let mut grammar = super::grammar();
-        grammar.build();
         if let Some(name) = arguments.get_one::<String>("command") {
-            let command = grammar.find_subcommand_mut(name);
-            let text = command.map(|command| command.render_long_help().to_string());
+            // The very words of `CMD --help`, which clap gives as an "error".
+            let explained = grammar.try_get_matches_from_mut([name, "--help"]);
+            let text = explained.err().map(|error| error.render().to_string());
             context.out.line(text.unwrap_or_default().trim_end());
             return Ok(ExitStatus::SUCCESS);
         }

@@ -1,6 +1,7 @@
 //! `!CMD`: runs CMD at the kernel's end of the link.
 
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,14 +21,23 @@ pub(crate) fn run(context: &mut Context, line: &str) -> anyhow::Result<ExitStatu
     if captured {
         process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     }
+    // A terminal sends ^C to its foreground group, and so to the child. Where there is none the
+    // child and its own children are a group, so that they can be told together.
+    let by_terminal = context.input.is_terminal();
+    if !by_terminal {
+        process.process_group(0);
+    }
     let mut child = process.spawn().with_context(|| format!("cannot run `{line}`"))?;
     let copies = [
         child.stdout.take().map(|from| copy(from, context.out.clone())),
         child.stderr.take().map(|from| copy(from, context.err.clone())),
     ];
-    let status = wait(context, child)?;
-    for copy in copies.into_iter().flatten() {
-        let _ = copy.join();
+    let status = wait(context, child, by_terminal)?;
+    // After ^C whoever still holds the pipe is not waited for.
+    if !context.interrupt.is_raised() {
+        for copy in copies.into_iter().flatten() {
+            let _ = copy.join();
+        }
     }
     Ok(status)
 }
@@ -43,10 +53,8 @@ fn copy(mut from: impl Read + Send + 'static, mut to: Terminal) -> std::thread::
     })
 }
 
-/// Waits for a child. ^C at a terminal has reached the child by itself; where there is none, and
-/// on SIGTERM, it is asked to end.
-fn wait(context: &Context, child: Child) -> anyhow::Result<ExitStatus> {
-    let by_itself = context.input.is_terminal();
+/// Waits for a child. Where ^C does not reach it by itself, and on SIGTERM, it is asked to end.
+fn wait(context: &Context, child: Child, by_terminal: bool) -> anyhow::Result<ExitStatus> {
     let pid = child.id();
     let child = Arc::new(Mutex::new(child));
     let _asked = {
@@ -54,8 +62,8 @@ fn wait(context: &Context, child: Child) -> anyhow::Result<ExitStatus> {
         context.interrupt.on_raise(move || {
             let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
             let runs = matches!(child.try_wait(), Ok(None));
-            if runs && (!by_itself || interrupt.is_terminated()) {
-                sys::terminate(&child);
+            if runs && (!by_terminal || interrupt.is_terminated()) {
+                sys::terminate(&child, !by_terminal);
             }
         })
     };

@@ -208,7 +208,7 @@ fn an_error_about_a_datagram_of_somebody_else_is_counted_and_not_passed_on() {
     send(&mut net.stacks[1], net.now, forger, "10.0.0.1", &message);
     net.millis(10);
     assert_eq!(net.stacks[0].raw.take_error(socket), None);
-    assert_eq!(count(&net.stacks[0], "stack", "ICMP error about a foreign datagram"), 1);
+    assert_eq!(count(&net.stacks[0], "icmp", "error about a datagram of another host"), 1);
 }
 
 #[test]

@@ -14,6 +14,15 @@
 //!
 //! A test that fails prints its seed and every step so far with its virtual time.
 //!
+//! ```
+//! use tcp::SmallTcp;
+//! use tcp::testing::{Side, World};
+//!
+//! let mut world = World::new(1, Box::new(SmallTcp::new(1)), Box::new(SmallTcp::new(2)));
+//! let pair = world.connect_pair(80);
+//! world.transfer(pair, Side::A, b"hello");
+//! ```
+//!
 //! [`Streams::changed`]: crate::Streams::changed
 
 mod host;

@@ -14,12 +14,25 @@ pub const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
 /// The port that they come from.
 pub const PEER_PORT: u16 = 5000;
 
+/// How many of the last steps a failure prints.
+const PRINTED: usize = 200;
+
 /// A TCP under test at 10.0.0.1, and a peer that exists only as the segments that the test
 /// injects and expects.
 ///
 /// Sequence numbers are relative, as tcpdump prints them: 0 is the SYN of whoever sends them. The
 /// peer's real ones begin at [`Script::peer_isn`], the ones of the TCP under test where its SYN
 /// says. Injecting also polls, as the stack does after a batch.
+///
+/// ```
+/// use tcp::SmallTcp;
+/// use tcp::testing::{Script, seg};
+///
+/// let mut script = Script::new(Box::new(SmallTcp::new(1)));
+/// script.accept_one(80);
+/// script.inject(seg("PA").data(b"hello"));
+/// assert_eq!(script.receive(), b"hello");
+/// ```
 pub struct Script {
     /// The host under test.
     pub host: Host,
@@ -74,7 +87,7 @@ impl Script {
 
     /// The three segments that open a connection to a listener.
     pub fn handshake(&mut self) {
-        self.inject(seg("S").mss(1460));
+        self.inject(seg("S").seq(0).mss(1460));
         self.expect(seg("SA").seq(0).ack(1));
         self.inject(seg("A"));
     }
@@ -375,7 +388,11 @@ impl Drop for Script {
             self.drain();
             let (isn, peer_isn) = (self.isn, self.peer_isn);
             eprintln!("script at {} (0 is {isn}, the peer's 0 is {peer_isn}):", self.host.now);
-            for step in &self.steps {
+            let skipped = self.steps.len().saturating_sub(PRINTED);
+            if skipped > 0 {
+                eprintln!("  ({skipped} steps before these)");
+            }
+            for step in &self.steps[skipped..] {
                 eprintln!("  {step}");
             }
         }
