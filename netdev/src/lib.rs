@@ -4,7 +4,9 @@
 mod api;
 pub mod checksum;
 mod counters;
+mod direction;
 mod ethernet;
+mod faults;
 mod framing;
 mod instant;
 #[cfg(target_os = "linux")]
@@ -20,6 +22,11 @@ mod wire;
 
 pub use api::{Capabilities, Device, DropReason, Interest, LinkState, Medium, Stats};
 pub use counters::{Counter, Counts, Reason};
+pub use direction::{Direction, Directions};
+pub use faults::{
+    FaultConfig, FaultControl, FaultCounts, FaultInjector, ParseQuantityError, Probability, Rate,
+    parse_duration,
+};
 pub use instant::{Instant, sooner};
 #[cfg(target_os = "linux")]
 pub use linux::{
