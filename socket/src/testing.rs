@@ -13,13 +13,26 @@ pub(crate) fn addr(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// A stack of the full layers with a loopback interface.
+/// Which TCP.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Small,
+}
+
+/// A stack with a loopback interface.
 pub(crate) fn stack(seed: u64) -> Stack {
+    stack_of(Kind::Small, seed)
+}
+
+/// The same with another TCP.
+pub(crate) fn stack_of(kind: Kind, seed: u64) -> Stack {
     let mut stack = Stack::new(Layers {
         ip: Box::new(ip::Router::new(ip::Config::default(), seed)),
         icmp: Box::new(icmp::Icmp::new(icmp::Config::default(), seed)),
         udp: Box::new(udp::Udp::new(udp::Config::default(), seed)),
-        tcp: Box::new(tcp::SmallTcp::new(seed)),
+        tcp: match kind {
+            Kind::Small => Box::new(tcp::SmallTcp::new(seed)),
+        },
     });
     stack.add_loopback(Instant::ZERO, Box::new(Loopback::new())).unwrap();
     stack
@@ -109,20 +122,29 @@ pub(crate) fn payload(packet: &Packet) -> &[u8] {
 
 /// 10.0.0.1 and 10.0.0.2, each with an event loop, over a pair of Unix sockets.
 pub(crate) fn nets() -> (Net, Net) {
-    let (left, right) = UnixLink::pair().unwrap();
-    (net(left, 1), net(right, 2))
+    nets_of(Kind::Small)
 }
 
-/// 10.0.0.`number`, running.
-pub(crate) fn net(device: impl Device + 'static, number: u8) -> Net {
-    let mut stack = stack(u64::from(number));
+/// The same with another TCP.
+pub(crate) fn nets_of(kind: Kind) -> (Net, Net) {
+    let (left, right) = UnixLink::pair().unwrap();
+    (net(stack_of(kind, 1), left, 1), net(stack_of(kind, 2), right, 2))
+}
+
+/// `stack` at 10.0.0.`number`, running.
+pub(crate) fn net(mut stack: Stack, device: impl Device + 'static, number: u8) -> Net {
     attach(&mut stack, device, number, &format!("10.0.0.{number}/24"), None);
     Net::start(stack).unwrap()
 }
 
 /// Only a loopback interface.
 pub(crate) fn alone() -> Net {
-    Net::start(stack(1)).unwrap()
+    alone_of(Kind::Small)
+}
+
+/// The same with another TCP.
+pub(crate) fn alone_of(kind: Kind) -> Net {
+    Net::start(stack_of(kind, 1)).unwrap()
 }
 
 /// Runs what might hang if something is wrong, and says so instead of hanging. A bound for

@@ -47,7 +47,7 @@ impl Device for Odd {
 fn odd(fd: Option<UnixStream>, endless: bool) -> (Net, Arc<AtomicU64>) {
     let asked = Arc::new(AtomicU64::new(0));
     let device = Odd { asked: Arc::clone(&asked), fd, endless };
-    (net(device, 1), asked)
+    (net(stack(1), device, 1), asked)
 }
 
 #[test]
