@@ -16,13 +16,13 @@ use crate::{Change, Config, DropReason, Entry, Error, Event, Link, Resolver};
 /// Address resolution with a cache: RFC 826's packets, the states of RFC 4861 §7.3.
 #[derive(Debug)]
 pub struct Cache {
-    mac: MacAddr,
-    config: Config,
+    pub(crate) mac: MacAddr,
+    pub(crate) config: Config,
     addrs: Vec<Ipv4Addr>,
-    table: HashMap<Ipv4Addr, Neighbour, SeededState>,
+    pub(crate) table: HashMap<Ipv4Addr, Neighbour, SeededState>,
     /// Not later than the least `until` of the table: a poll that comes too early only computes
     /// it anew, and no send has to look at other entries than its own.
-    next: Option<Instant>,
+    pub(crate) next: Option<Instant>,
     /// Counts the datagrams sent.
     tick: u64,
     /// Datagrams in all queues.
@@ -31,7 +31,7 @@ pub struct Cache {
     orphans: Vec<Waiting>,
     defended: Option<Instant>,
     drops: Counts<DropReason>,
-    stats: Counts<Stat>,
+    pub(crate) stats: Counts<Stat>,
 }
 
 impl Cache {
@@ -52,11 +52,6 @@ impl Cache {
         }
     }
 
-    /// How often each reason dropped something.
-    pub fn drops(&self) -> &Counts<DropReason> {
-        &self.drops
-    }
-
     fn drop(&mut self, reason: DropReason) -> Event {
         self.drops.add(reason);
         trace!(%reason, "dropped");
@@ -67,16 +62,6 @@ impl Cache {
         self.drops.add(reason);
         trace!(%reason, "refused");
         Event::Unreachable(vec![packet])
-    }
-
-    /// Puts a neighbour into a phase for `time`.
-    fn enter(&mut self, now: Instant, addr: Ipv4Addr, phase: Phase, time: Duration) {
-        let until = now + time;
-        self.next = sooner(self.next, Some(until));
-        let Some(entry) = self.table.get_mut(&addr) else { return };
-        debug!(%addr, from = ?entry.phase.state(), to = ?phase.state(), "neighbour");
-        entry.phase = phase;
-        entry.until = until;
     }
 
     /// Makes an entry for `time`, and room for it; `false` where permanent entries leave none.
@@ -91,20 +76,29 @@ impl Cache {
         if self.table.len() >= self.config.entries && !self.evict() {
             return false;
         }
-        let until = now + time;
-        self.next = sooner(self.next, Some(until));
         debug!(%addr, to = ?phase.state(), "new neighbour");
-        self.table.insert(addr, Neighbour { phase, until, used: self.tick, source });
+        let until = self.schedule(now, time);
+        self.table.insert(addr, Neighbour { phase, until, used: 0, source });
         true
     }
 
-    /// Takes the least recently used entry out; a look at every entry, but only in a full table.
+    /// The end of a phase that lasts `time`, remembered for [`Resolver::poll_at`].
+    pub(crate) fn schedule(&mut self, now: Instant, time: Duration) -> Instant {
+        let until = now + time;
+        if until != Instant::FAR_FUTURE {
+            self.next = sooner(self.next, Some(until));
+        }
+        until
+    }
+
+    /// Takes the least recently used entry out, which are first those that were never used: a flood
+    /// of requests displaces itself alone. A look at every entry, but only in a full table.
     fn evict(&mut self) -> bool {
         let victim = self
             .table
             .iter()
             .filter(|(_, entry)| !matches!(entry.phase, Phase::Permanent(_)))
-            .min_by_key(|(addr, entry)| (entry.used, **addr))
+            .min_by_key(|(addr, entry)| (entry.used, entry.until, **addr))
             .map(|(addr, _)| *addr);
         let Some(addr) = victim else { return false };
         self.stats.add(Stat::Evicted);
@@ -113,7 +107,7 @@ impl Cache {
     }
 
     /// Takes an entry out; what waited for it is handed back by the next poll.
-    fn forget(&mut self, addr: Ipv4Addr) -> bool {
+    pub(crate) fn forget(&mut self, addr: Ipv4Addr) -> bool {
         let Some(mut entry) = self.table.remove(&addr) else { return false };
         debug!(%addr, from = ?entry.phase.state(), "neighbour forgotten");
         self.orphans.extend(entry.phase.take_queue());
@@ -123,33 +117,19 @@ impl Cache {
         true
     }
 
-    /// Asks who has `addr`: everybody, or only the host that had it last.
-    fn ask(&mut self, now: Instant, addr: Ipv4Addr, to: MacAddr, link: &mut dyn Link) {
-        let source = self.table.get(&addr).map_or(Ipv4Addr::UNSPECIFIED, |entry| entry.source);
-        self.stats.add(Stat::RequestsOut);
-        trace!(%addr, %to, "request");
-        let request = Message::request(self.mac, source, addr);
-        link.transmit(now, to, EtherType::ARP, request.packet());
-    }
-
-    /// The address to ask from: that of the datagram where it is one of ours (RFC 1122 §2.3.2
-    /// leaves the choice open; a neighbour on the same net answers to no other), else the first.
-    /// Without any, the unspecified address, from which nobody learns anything (RFC 5227 §1.1).
-    fn source_for(&self, packet: &[u8]) -> Ipv4Addr {
-        let of_packet = packet.get(12..16).map(|b| Ipv4Addr::new(b[0], b[1], b[2], b[3]));
-        of_packet
-            .filter(|addr| self.addrs.contains(addr))
+    /// The address to ask from: that of the datagram that waits, where it is one of ours (a
+    /// neighbour may have no way to our others), else the first. Without any, the unspecified
+    /// address, from which nobody learns anything (RFC 5227 §1.1).
+    pub(crate) fn own_or_first(&self, addr: Option<Ipv4Addr>) -> Ipv4Addr {
+        addr.filter(|addr| self.addrs.contains(addr))
             .or(self.addrs.first().copied())
             .unwrap_or(Ipv4Addr::UNSPECIFIED)
     }
 
     /// Queues a datagram behind an incomplete entry; the oldest of the entry makes room.
     fn wait(&mut self, addr: Ipv4Addr, packet: Packet) {
-        let Some(Neighbour { phase: Phase::Incomplete { queue, .. }, .. }) =
-            self.table.get_mut(&addr)
-        else {
-            return;
-        };
+        let Some(entry) = self.table.get_mut(&addr) else { return };
+        let Phase::Incomplete { queue, .. } = &mut entry.phase else { return };
         if queue.len() >= self.config.queue || self.waiting >= self.config.queue_total {
             self.drops.add(DropReason::QueueFull);
             if queue.pop_front().is_none() {
@@ -158,11 +138,12 @@ impl Cache {
             self.waiting -= 1;
         }
         queue.push_back(Waiting { tick: self.tick, packet });
+        entry.used = self.tick;
         self.waiting += 1;
     }
 
     /// Sends what waited for `addr`.
-    fn release(
+    pub(crate) fn release(
         &mut self,
         now: Instant,
         mac: MacAddr,
@@ -172,54 +153,6 @@ impl Cache {
         self.waiting -= queue.len();
         for waiting in queue {
             link.transmit(now, mac, EtherType::IPV4, waiting.packet);
-        }
-    }
-
-    /// A neighbour is known to be at `mac`: it answered (`solicited`), or it only spoke.
-    fn learn(
-        &mut self,
-        now: Instant,
-        addr: Ipv4Addr,
-        mac: MacAddr,
-        solicited: bool,
-        link: &mut dyn Link,
-    ) {
-        let (reachable, stale) = (self.config.reachable, self.config.stale);
-        let Some(entry) = self.table.get_mut(&addr) else { return };
-        if entry.phase.mac().is_some_and(|known| known != mac)
-            && !matches!(entry.phase, Phase::Permanent(_))
-        {
-            self.stats.add(Stat::Moved);
-            debug!(%addr, %mac, "neighbour has a new link address");
-        }
-        match &mut entry.phase {
-            Phase::Permanent(_) => {}
-            // RFC 4861 §7.2.5: an answer makes it reachable, anything else stale. Stale and used
-            // is Delay (§7.3.2), and what waited uses it.
-            Phase::Incomplete { queue, .. } => {
-                let queue = std::mem::take(queue);
-                self.stats.add(Stat::Resolved);
-                if solicited {
-                    self.enter(now, addr, Phase::Reachable(mac), reachable);
-                } else {
-                    self.enter(now, addr, Phase::Delay(mac), self.config.delay);
-                }
-                self.release(now, mac, queue, link);
-            }
-            Phase::Probe { .. } if solicited => {
-                self.enter(now, addr, Phase::Reachable(mac), reachable);
-            }
-            // RFC 826: a known sender's address is superseded, whatever the operation; but only
-            // an answer proves that it hears us.
-            Phase::Reachable(known)
-            | Phase::Stale(known)
-            | Phase::Delay(known)
-            | Phase::Probe { mac: known, .. } => {
-                if *known != mac {
-                    self.enter(now, addr, Phase::Stale(mac), stale);
-                }
-            }
-            Phase::Failed => self.enter(now, addr, Phase::Stale(mac), stale),
         }
     }
 
@@ -238,49 +171,6 @@ impl Cache {
         }
         Event::Conflict { addr: addr.into(), mac }
     }
-
-    /// What to do with an entry whose phase has ended. Gives what waited for it in vain.
-    fn expire(&mut self, now: Instant, addr: Ipv4Addr, link: &mut dyn Link) -> VecDeque<Waiting> {
-        let Config { requests, probes, interval, stale, failed, .. } = self.config;
-        let Some(entry) = self.table.get_mut(&addr) else { return VecDeque::new() };
-        match &mut entry.phase {
-            Phase::Incomplete { asked, queue } if *asked < requests => {
-                let phase = Phase::Incomplete { asked: *asked + 1, queue: std::mem::take(queue) };
-                self.enter(now, addr, phase, interval);
-                self.ask(now, addr, MacAddr::BROADCAST, link);
-            }
-            Phase::Incomplete { queue, .. } => {
-                let queue = std::mem::take(queue);
-                self.stats.add(Stat::Failed);
-                self.enter(now, addr, Phase::Failed, failed);
-                return queue;
-            }
-            Phase::Reachable(mac) => {
-                let phase = Phase::Stale(*mac);
-                self.enter(now, addr, phase, stale);
-            }
-            Phase::Delay(mac) => {
-                let mac = *mac;
-                self.enter(now, addr, Phase::Probe { mac, asked: 1 }, interval);
-                self.ask(now, addr, mac, link);
-            }
-            Phase::Probe { mac, asked } if *asked < probes => {
-                let (mac, asked) = (*mac, *asked + 1);
-                self.enter(now, addr, Phase::Probe { mac, asked }, interval);
-                self.ask(now, addr, mac, link);
-            }
-            // RFC 4861 §7.3.3: forgotten, so that the next datagram asks everybody.
-            Phase::Probe { .. } => {
-                self.stats.add(Stat::Failed);
-                self.forget(addr);
-            }
-            Phase::Stale(_) | Phase::Failed => {
-                self.forget(addr);
-            }
-            Phase::Permanent(_) => {}
-        }
-        VecDeque::new()
-    }
 }
 
 impl Resolver for Cache {
@@ -290,28 +180,30 @@ impl Resolver for Cache {
             _ => return self.refuse(DropReason::NotNeighbour, packet),
         };
         self.tick += 1;
-        if !self.table.contains_key(&addr) {
-            let source = self.source_for(&packet);
-            let phase = Phase::Incomplete { asked: 1, queue: VecDeque::new() };
-            if !self.create(now, addr, phase, self.config.interval, source) {
-                return self.refuse(DropReason::QueueFull, packet);
+        if let Some(entry) = self.table.get_mut(&addr) {
+            entry.used = self.tick;
+            match entry.phase {
+                Phase::Reachable(mac)
+                | Phase::Delay(mac)
+                | Phase::Probe { mac, .. }
+                | Phase::Permanent(mac) => link.transmit(now, mac, EtherType::IPV4, packet),
+                Phase::Stale(mac) => {
+                    self.enter(now, addr, Phase::Delay(mac), self.config.delay);
+                    link.transmit(now, mac, EtherType::IPV4, packet);
+                }
+                Phase::Incomplete { .. } => self.wait(addr, packet),
+                Phase::Failed => return self.refuse(DropReason::Unreachable, packet),
             }
-            self.ask(now, addr, MacAddr::BROADCAST, link);
+            return Event::None;
         }
-        let Some(entry) = self.table.get_mut(&addr) else { return Event::None };
-        entry.used = self.tick;
-        match entry.phase {
-            Phase::Incomplete { .. } => self.wait(addr, packet),
-            Phase::Failed => return self.refuse(DropReason::Unreachable, packet),
-            Phase::Stale(mac) => {
-                self.enter(now, addr, Phase::Delay(mac), self.config.delay);
-                link.transmit(now, mac, EtherType::IPV4, packet);
-            }
-            Phase::Reachable(mac)
-            | Phase::Delay(mac)
-            | Phase::Probe { mac, .. }
-            | Phase::Permanent(mac) => link.transmit(now, mac, EtherType::IPV4, packet),
+        let source = packet.get(12..16).map(|b| Ipv4Addr::new(b[0], b[1], b[2], b[3]));
+        let source = self.own_or_first(source);
+        let phase = Phase::Incomplete { asked: 1, queue: VecDeque::new() };
+        if !self.create(now, addr, phase, self.config.interval, source) {
+            return self.refuse(DropReason::QueueFull, packet);
         }
+        self.wait(addr, packet);
+        self.ask(now, addr, MacAddr::BROADCAST, link);
         Event::None
     }
 
@@ -433,7 +325,7 @@ impl Resolver for Cache {
                 if !is_host_mac(mac) {
                     return Err(Error::BadMac(mac));
                 }
-                let (source, ever) = (self.source_for(&[]), Duration::MAX);
+                let (source, ever) = (self.own_or_first(None), Duration::MAX);
                 if !self.table.contains_key(&addr)
                     && !self.create(now, addr, Phase::Permanent(mac), ever, source)
                 {

@@ -25,7 +25,7 @@
 //! ```
 //!
 //! Where to read: [`Resolver`] (the trait), `wire.rs` (the packet), `neighbour.rs` (one entry),
-//! `cache.rs` (the machine above), `static_table.rs` (the second implementation, without asking).
+//! `machine.rs` (the picture above), `cache.rs` (the table and what waits), `static_table.rs` (the second implementation, without asking).
 //!
 //! # Which RFCs it keeps
 //! 826 (packets, the merge rule), 1122 §2.3.2 (ageing, no flooding, datagrams wait), 5227 §2.4
@@ -94,6 +94,7 @@ mod cache;
 mod config;
 mod drop_reason;
 mod hash;
+mod machine;
 mod neighbour;
 mod stat;
 mod static_table;

@@ -9,16 +9,47 @@
 //!    netdev
 //! ```
 //!
-//! A datagram on its way **up**, through [`Internet::input`]: `checks.rs` reads its header and
-//! says whether it is well formed, where it may have come from and for whom it is. For another
-//! host: `forward.rs` passes it on. A fragment for this host waits in `reassembly.rs`. The rest is
-//! delivered: it comes out of `input` as a value, and the stack's glue hands it to a transport.
+//! [`Internet`] is the layer's trait; [`Router`] is the layer in full, [`SimpleHost`] the one that
+//! a student writes first.
 //!
-//! A datagram on its way **down**, through [`Internet::send`]: `ways.rs` asks `routes.rs`,
-//! `redirects.rs` and `pmtu.rs` for the way, `output.rs` writes the header (with an ID of
-//! `ident.rs`) and hands it to the [`NextHop`] below, in pieces (`fragments.rs`) where it is too
-//! long.
+//! A datagram on its way **up**, through [`Internet::input`]:
 //!
+//! ```text
+//!  input -> checks.rs -+-> forward.rs -> fragments.rs ----> NextHop, below
+//!           options.rs |      (for another host)
+//!                      +-> reassembly.rs -+
+//!                      |      (a fragment) |
+//!                      +------------------+-> Input::Deliver: the transport's now
+//! ```
+//!
+//! `checks.rs` reads its header and says whether it is well formed, where it may have come from
+//! and for whom it is; what does not pass is dropped for a [`DropReason`], or comes back as a
+//! [`Report`] for ICMP to tell its source.
+//!
+//! A datagram on its way **down**, through [`Internet::send`]:
+//!
+//! ```text
+//!  send -> ways.rs ------> output.rs -> fragments.rs ----> NextHop, below
+//!          routes.rs       ident.rs
+//!          redirects.rs    wire.rs
+//!          pmtu.rs
+//! ```
+//!
+//! `ways.rs` finds interface, next hop, source and MTU, which [`Internet::route`] shows to
+//! transports; `output.rs` writes the header and hands the datagram down, in pieces where it is
+//! too long and may be cut.
+//!
+//! # What it keeps
+//! RFC 791; RFC 1122 §3 (hosts); RFC 1812 §5 (routers), with RFC 2644; RFC 1112 §6 and §7 without
+//! IGMP; RFC 919 (broadcasts); RFC 1191 (path MTUs); RFC 1624 (checksums in place); RFC 3021
+//! (prefixes of 31 bits); RFC 3168 §5.3 (ECN in fragments); RFC 5722 (overlaps); RFC 6864 and
+//! RFC 7739 (IDs). Where it does something else: [`deviations`].
+//!
+//! # What it does not do
+//! IPv6; IGMP; filling in "record route" and "timestamp"; following source routes; several paths
+//! at once, or routes by source; translating addresses.
+//!
+//! # Example
 //! ```
 //! use ip::{Change, Config, Header, Hop, IfIndex, Interface, Internet, NextHop, Protocol, Router};
 //! use netdev::{Instant, Medium, Packet};
@@ -62,6 +93,7 @@ mod cause;
 mod checks;
 mod config;
 mod counters;
+pub mod deviations;
 mod drop_reason;
 mod forward;
 mod fragments;
@@ -80,11 +112,12 @@ mod router;
 mod routes;
 mod settings;
 mod simple;
-#[cfg(test)]
-mod tests;
 mod transport;
 mod ways;
 mod wire;
+
+#[cfg(test)]
+mod tests;
 
 pub use api::{
     Change, Error, Hop, Input, Internet, NextHop, Offload, Output, Report, Route, SendError,

@@ -93,6 +93,9 @@ pub(crate) fn too_long(packet: &Packet, capabilities: &Capabilities) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use pnet_packet::ethernet::EthernetPacket;
+    use proptest::prelude::*;
+
     use super::*;
 
     const OWN: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
@@ -134,6 +137,20 @@ mod tests {
             (0x88cc, DropReason::UnknownType),
         ] {
             assert_eq!(admit(OWN, PEER, ethertype), Err(reason), "{ethertype:#06x}");
+        }
+    }
+
+    proptest! {
+        /// A second opinion: another library reads the same fields.
+        #[test]
+        fn pnet_reads_the_same(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let ours = Header::parse(&bytes);
+            let theirs = EthernetPacket::new(&bytes).map(|packet| Header {
+                dst: MacAddr(packet.get_destination().octets()),
+                src: MacAddr(packet.get_source().octets()),
+                ethertype: EtherType(packet.get_ethertype().0),
+            });
+            prop_assert_eq!(ours, theirs);
         }
     }
 }

@@ -90,6 +90,17 @@ bitflags::bitflags! {
     }
 }
 
+/// The names of the faults, for a comment: `duplicated, delayed`.
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, _)) in self.iter_names().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{}", name.to_lowercase())?;
+        }
+        Ok(())
+    }
+}
+
 /// As [`Checksum`], with the place counted from the start of the storage, where prepending and
 /// stripping do not move it.
 #[derive(Clone, Copy, Default)]

@@ -154,7 +154,10 @@ impl Port {
         // A device makes the checksums of the pieces from the folded pseudo header; a packet that
         // was put together by another host and is forwarded has a finished one.
         let ready = matches!(packet.checksum(), Checksum::Partial { .. });
-        most == 0 || !ready || payload_len(packet, 0).is_none_or(|len| len > most)
+        most == 0
+            || !ready
+            || !self.capabilities.checksum
+            || payload_len(packet, 0).is_none_or(|len| len > most)
     }
 
     fn send(&mut self, now: Instant, dst: MacAddr, ethertype: EtherType, mut packet: Packet) {

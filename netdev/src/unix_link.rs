@@ -135,7 +135,8 @@ impl UnixLink {
         }
     }
 
-    /// Connects to the one who listens at `path`.
+    /// Connects to the one who listens at `path`. That is done at once, but for a listener with
+    /// more than a hundred others waiting, for which the system makes us wait too.
     pub fn connect(path: impl AsRef<Path>) -> Result<UnixLink, UnixLinkError> {
         let path = path.as_ref().to_path_buf();
         match connect(&path) {

@@ -1,7 +1,6 @@
 //! Completion of commands, options and words, from the same tree that parses and explains them.
 
-use clap::builder::PossibleValue;
-use rustyline::completion::{Completer, Pair};
+use rustyline::completion::{Completer, FilenameCompleter, Pair};
 
 use crate::lexer;
 
@@ -25,18 +24,34 @@ impl Completer for Helper {
         &self,
         line: &str,
         pos: usize,
-        _: &rustyline::Context<'_>,
+        context: &rustyline::Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let (start, words) = candidates(&self.grammar, &line[..pos]);
-        let pair = |word: String| Pair { replacement: format!("{word} "), display: word };
-        Ok((start, words.into_iter().map(pair).collect()))
+        match candidates(&self.grammar, &line[..pos]) {
+            Candidates::Path => FilenameCompleter::new().complete(line, pos, context),
+            Candidates::Words(start, words) => {
+                let pair = |word: String| Pair { replacement: format!("{word} "), display: word };
+                Ok((start, words.into_iter().map(pair).collect()))
+            }
+        }
     }
 }
 
-/// What the last word of `line` may become, and where in the line it begins.
-pub(crate) fn candidates(grammar: &clap::Command, line: &str) -> (usize, Vec<String>) {
-    let Some((words, start)) = lexer::last_command(line) else { return (line.len(), Vec::new()) };
-    let Some((word, before)) = words.split_last() else { return (start, Vec::new()) };
+/// What the last word of a line may become.
+#[derive(Debug, PartialEq, Eq)]
+enum Candidates {
+    /// One of these, from that byte of the line on.
+    Words(usize, Vec<String>),
+    /// A file or a directory.
+    Path,
+}
+
+fn candidates(grammar: &clap::Command, line: &str) -> Candidates {
+    let Some((words, start)) = lexer::last_command(line) else {
+        return Candidates::Words(line.len(), Vec::new());
+    };
+    let Some((word, before)) = words.split_last() else {
+        return Candidates::Words(start, Vec::new());
+    };
     let mut command = grammar;
     let mut after: &[String] = before;
     // Down the tree: `serve http` is a command of `serve`.
@@ -54,16 +69,19 @@ pub(crate) fn candidates(grammar: &clap::Command, line: &str) -> (usize, Vec<Str
             all.extend(arg.get_long().map(|long| format!("--{long}")));
         }
     } else {
-        let values = |arg: &clap::Arg| arg.get_possible_values();
-        let words = command.get_positionals().flat_map(values);
-        all.extend(
-            words
-                .filter(|value: &PossibleValue| !value.is_hide_set())
-                .map(|value| value.get_name().to_string()),
-        );
+        let position = after.iter().filter(|word| !word.starts_with('-')).count();
+        let positional = command.get_positionals().nth(position);
+        if positional.is_some_and(|arg| arg.get_value_hint() == clap::ValueHint::DirPath) {
+            return Candidates::Path;
+        }
+        // The last positional argument may take any number of words.
+        if let Some(arg) = positional.or_else(|| command.get_positionals().last()) {
+            let values = arg.get_possible_values();
+            all.extend(values.iter().map(|value| value.get_name().to_string()));
+        }
     }
     all.retain(|candidate| candidate.starts_with(word.as_str()));
-    (start, all)
+    Candidates::Words(start, all)
 }
 
 #[cfg(test)]
@@ -73,7 +91,10 @@ mod tests {
     fn complete(line: &str) -> Vec<String> {
         let mut grammar = crate::commands::grammar();
         grammar.build();
-        candidates(&grammar, line).1
+        match candidates(&grammar, line) {
+            Candidates::Words(_, words) => words,
+            Candidates::Path => vec!["(path)".into()],
+        }
     }
 
     #[test]
@@ -84,6 +105,10 @@ mod tests {
         assert_eq!(complete("ping --co"), ["--count"]);
         assert_eq!(complete("serve "), ["echo", "discard", "chargen", "http"]);
         assert_eq!(complete("serve h"), ["http"]);
+        assert_eq!(complete("serve http 80 "), ["(path)"]);
+        assert_eq!(complete("serve http 80 sr"), ["(path)"]);
+        assert!(complete("serve http ").is_empty());
+        assert_eq!(complete("debug arp ip tc"), ["tcp", "tcpstate"]);
         assert_eq!(complete("debug -n tcp"), ["tcp", "tcpstate"]);
         assert!(complete("help sn").contains(&"snc".to_string()));
         assert!(complete("!cur").is_empty());

@@ -13,9 +13,9 @@ fn replies_have_times_and_the_end_has_statistics() {
     let text = a.ok("ping -c 3 -i 0.01 10.0.0.2");
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "PING 10.0.0.2 56(84) bytes of data");
-    for seq in 1..=3 {
+    for (line, seq) in lines[1..4].iter().zip(1..) {
         let start = format!("64 bytes from 10.0.0.2: icmp_seq={seq} ttl=64 time=");
-        assert!(lines[seq].starts_with(&start) && lines[seq].ends_with(" ms"), "{text}");
+        assert!(line.starts_with(&start) && line.ends_with(" ms"), "{text}");
     }
     assert_eq!(lines[4], "--- 10.0.0.2 ping statistics ---");
     let counts = "3 packets transmitted, 3 received, 0% packet loss, time ";

@@ -30,7 +30,7 @@ fn a_stream_arrives_whole() {
         probe.with(|stack, now| stack.tcp_sockets(now).iter().any(|i| i.local.port() == 1234))
     });
     // Many times what the buffers on the way take.
-    let data: Vec<u8> = (0..2_000_000u32).map(|at| (at * 31 >> 3) as u8).collect();
+    let data: Vec<u8> = (0..2_000_000u32).map(|at| ((at * 31) >> 3) as u8).collect();
     let writer = {
         let (mut stdin, data) = (a.stdin.try_clone().unwrap(), data.clone());
         std::thread::spawn(move || {

@@ -343,6 +343,12 @@ impl Shared {
         local.is_ok_and(|local| self.stack.is_cut_off(local))
     }
 
+    /// How many threads sleep in a call.
+    #[cfg(test)]
+    pub(crate) fn sleepers(&self) -> usize {
+        self.waiters.blocked() + self.pollers.blocked()
+    }
+
     /// The socket is about to be closed: nobody waits for it any more.
     pub(crate) fn forget(&mut self, key: Key) {
         for poller in self.waiters.changed(key) {

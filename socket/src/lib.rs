@@ -10,8 +10,6 @@ mod event_loop;
 mod interfaces;
 mod links;
 mod net;
-#[cfg(test)]
-mod no_tcp;
 mod poller;
 mod raw;
 mod raw_socket;

@@ -120,3 +120,6 @@ impl Drop for Owner {
         self.shutdown(DROP_TIMEOUT);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -385,6 +385,11 @@ impl Pollers {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn blocked(&self) -> usize {
+        self.states.values().map(|state| state.blocked).sum()
+    }
+
     /// Wakes everybody: the stack has ended.
     pub(crate) fn wake_all(&mut self, woken: &mut Woken) {
         for state in self.states.values_mut() {
@@ -393,3 +398,6 @@ impl Pollers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

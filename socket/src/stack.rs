@@ -273,4 +273,6 @@ impl std::fmt::Debug for Stack {
 }
 
 #[cfg(test)]
+mod tcp_tests;
+#[cfg(test)]
 mod tests;

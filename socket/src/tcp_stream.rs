@@ -393,3 +393,6 @@ pub(crate) fn each_addr<T>(
         io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any addresses")
     }))
 }
+
+#[cfg(test)]
+mod tests;

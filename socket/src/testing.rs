@@ -1,24 +1,38 @@
 //! What the tests of this crate build their networks from.
 
 use std::net::IpAddr;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use ip::Protocol;
-use netdev::{Device, Instant, Loopback, MacAddr, Packet, Wire, checksum::Sum, sooner};
+use netdev::{Device, Instant, Loopback, MacAddr, Packet, UnixLink, Wire, checksum::Sum, sooner};
 
-use crate::{Layers, Stack};
+use crate::{Layers, Net, Stack};
 
 pub(crate) fn addr(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// A stack of the full layers with a loopback interface.
+/// Which TCP.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Small,
+}
+
+/// A stack with a loopback interface.
 pub(crate) fn stack(seed: u64) -> Stack {
+    stack_of(Kind::Small, seed)
+}
+
+/// The same with another TCP.
+pub(crate) fn stack_of(kind: Kind, seed: u64) -> Stack {
     let mut stack = Stack::new(Layers {
         ip: Box::new(ip::Router::new(ip::Config::default(), seed)),
         icmp: Box::new(icmp::Icmp::new(icmp::Config::default(), seed)),
         udp: Box::new(udp::Udp::new(udp::Config::default(), seed)),
-        tcp: Box::new(crate::no_tcp::NoTcp),
+        tcp: match kind {
+            Kind::Small => Box::new(tcp::SmallTcp::new(seed)),
+        },
     });
     stack.add_loopback(Instant::ZERO, Box::new(Loopback::new())).unwrap();
     stack
@@ -104,4 +118,69 @@ pub(crate) fn bare_header(src: &str, dst: &str, protocol: Protocol, ttl: u8) -> 
 /// The payload of a datagram that a raw socket received.
 pub(crate) fn payload(packet: &Packet) -> &[u8] {
     &packet[usize::from(packet[0] & 0xf) * 4..]
+}
+
+/// 10.0.0.1 and 10.0.0.2, each with an event loop, over a pair of Unix sockets.
+pub(crate) fn nets() -> (Net, Net) {
+    nets_of(Kind::Small)
+}
+
+/// The same with another TCP.
+pub(crate) fn nets_of(kind: Kind) -> (Net, Net) {
+    let (left, right) = UnixLink::pair().unwrap();
+    (net(stack_of(kind, 1), left, 1), net(stack_of(kind, 2), right, 2))
+}
+
+/// `stack` at 10.0.0.`number`, running.
+pub(crate) fn net(mut stack: Stack, device: impl Device + 'static, number: u8) -> Net {
+    attach(&mut stack, device, number, &format!("10.0.0.{number}/24"), None);
+    Net::start(stack).unwrap()
+}
+
+/// Only a loopback interface.
+pub(crate) fn alone() -> Net {
+    alone_of(Kind::Small)
+}
+
+/// The same with another TCP.
+pub(crate) fn alone_of(kind: Kind) -> Net {
+    Net::start(stack_of(kind, 1)).unwrap()
+}
+
+/// Runs what might hang if something is wrong, and says so instead of hanging. A bound for
+/// failures only: no test waits for it.
+pub(crate) fn soon<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, wait) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let result = test();
+        let _ = done.send(());
+        result
+    });
+    if let Err(mpsc::RecvTimeoutError::Timeout) = wait.recv_timeout(Duration::from_secs(60)) {
+        panic!("it hangs");
+    }
+    match thread.join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// Waits until another thread has brought something about.
+pub(crate) fn until(mut done: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(60), "it never happens");
+        std::thread::yield_now();
+    }
+}
+
+/// A thread, and a way to know that it has gone to sleep in a call on a socket of `net`.
+pub(crate) fn blocked<T: Send + 'static>(
+    net: &Net,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> std::thread::JoinHandle<T> {
+    let before = net.core().lock().sleepers();
+    let thread = std::thread::spawn(call);
+    until(|| thread.is_finished() || net.core().lock().sleepers() > before);
+    thread
 }

@@ -269,3 +269,6 @@ impl Pollable for UdpSocket {
         &self.socket
     }
 }
+
+#[cfg(test)]
+mod tests;

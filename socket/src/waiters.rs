@@ -123,6 +123,11 @@ impl Waiters {
         self.entries.keys().copied().collect()
     }
 
+    #[cfg(test)]
+    pub(crate) fn blocked(&self) -> usize {
+        self.entries.values().map(|entry| entry.blocked).sum()
+    }
+
     fn tidy(&mut self, key: Key) {
         if self.entries.get(&key).is_some_and(Entry::is_empty) {
             self.entries.remove(&key);

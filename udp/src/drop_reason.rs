@@ -19,5 +19,8 @@ netdev::reasons! {
         /// is answered as if nobody listened, as Linux does it: else a connected socket's port
         /// could be told from a closed one.)
         NotPeer = "not from the connected peer",
+        /// A multicast of a socket of this host that does not want its own to be heard here
+        /// ([`Setting::MulticastLoop`](crate::Setting)).
+        OwnMulticast = "own multicast, not looped back",
     }
 }

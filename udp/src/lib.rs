@@ -22,7 +22,7 @@
 //!
 //! Where to read: [`Datagrams`] (the trait), `wire.rs` (header and checksum), `table.rs` (the
 //! search above, in three hash tables), `ports.rs` (ephemeral ports), `socket.rs` (one socket and
-//! its queue), `udp.rs` (the layer), `simple.rs` (the second implementation, in one file).
+//! its queue), `udp.rs` (the calls of sockets), `delivery.rs` (what arrives), `simple.rs` (the second implementation, in one file).
 //!
 //! # Which RFCs it keeps
 //! 768, 1122 §4.1, 6056 §3.3.1 (ephemeral ports), 1112 §6.1 (multicast), 1191 (with
@@ -39,8 +39,10 @@
 //!   (RFC 6633), redirects are IP's, and "fragmentation needed" concerns only who set DF.
 //! - Where Linux keeps "soft" errors (network, host unreachable) from a connected socket unless
 //!   it asked for them, this layer follows the RFC and passes them on.
-//! - A multicast is for the sockets that joined its group on its interface, not (as Linux does by
-//!   default) for every socket at the port.
+//! - A multicast is for the sockets that joined its group, on whichever interface; not (as Linux
+//!   does by default) for every socket at the port.
+//! - A unicast datagram for a port where only sockets connected to other peers are is answered as
+//!   if nobody listened, as on Linux: else a busy port could be told from a closed one.
 //! - The queue counts 512 bytes for each datagram beside its data.
 //!
 //! # On virtual time
@@ -88,6 +90,7 @@
 
 mod api;
 mod config;
+mod delivery;
 mod drop_reason;
 mod hash;
 mod ports;

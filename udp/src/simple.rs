@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ip::{Cause, Datagram, Handle, Hop, Output, Protocol, Quoted, Readiness, SocketError, Ttl};
-use netdev::{Cast, Counter, Counts, Instant};
+use netdev::{Cast, Counter, Counts, Instant, Packet};
 
 use crate::stat::Stat;
 use crate::wire::{self, HEADER, LONGEST};
@@ -269,41 +269,43 @@ impl Datagrams for SimpleUdp {
                 && info.peer.is_none_or(|peer| peer == from);
             fits.then_some((info.peer.is_some(), !any))
         };
-        let best = self.sockets.iter().filter_map(fit).max();
-        if best.is_none() && group {
-            return self.drop(DropReason::GroupUnclaimed);
-        }
-        if best.is_none() {
+        let best = self.sockets.iter().filter(|s| fit(s).is_some()).max_by_key(|s| fit(s));
+        let Some(best) = best.map(|socket| socket.info.handle) else {
+            if group {
+                return self.drop(DropReason::GroupUnclaimed);
+            }
             self.stats.add(Stat::NoPort);
             return Input::Unreachable(datagram);
-        }
+        };
         datagram.payload.truncate(header.len);
         datagram.payload.strip(HEADER);
+        let pieces: Vec<Packet> = wire::pieces(datagram.payload).collect();
         let mut receivers = Vec::new();
         for socket in &mut self.sockets {
             // A broadcast is for all that fit, not only the best.
-            let fit = fit(socket);
-            if fit.is_none() || (fit != best && !group) {
+            if fit(socket).is_none() || (socket.info.handle != best && !group) {
                 continue;
             }
-            if socket.queue.len() >= QUEUE {
-                socket.info.drops += 1;
-                self.drops.add(DropReason::QueueFull);
-                continue;
+            for data in &pieces {
+                if socket.queue.len() >= QUEUE {
+                    socket.info.drops += 1;
+                    self.drops.add(DropReason::QueueFull);
+                    continue;
+                }
+                socket.info.receive_queue += data.len();
+                socket.queue.push_back(Received {
+                    from,
+                    to,
+                    iface: datagram.iface,
+                    cast: datagram.cast,
+                    ttl: datagram.header.ttl,
+                    tos: datagram.header.tos,
+                    at: now,
+                    data: data.clone(),
+                });
+                self.stats.add(Stat::Queued);
+                receivers.push(socket.info.handle);
             }
-            socket.info.receive_queue += datagram.payload.len();
-            socket.queue.push_back(Received {
-                from,
-                to,
-                iface: datagram.iface,
-                cast: datagram.cast,
-                ttl: datagram.header.ttl,
-                tos: datagram.header.tos,
-                at: now,
-                data: datagram.payload.clone(),
-            });
-            self.stats.add(Stat::Queued);
-            receivers.push(socket.info.handle);
         }
         if receivers.is_empty() {
             return Input::Dropped(DropReason::QueueFull);

@@ -24,6 +24,8 @@ pub(crate) struct Socket {
     /// Whether it is in the queue of changed sockets.
     pub(crate) changed: bool,
     pub(crate) options: Options,
+    /// The address that its last multicast was sent from.
+    pub(crate) multicast_source: Option<IpAddr>,
     queue: VecDeque<Received>,
     /// Bytes of data in `queue`.
     waiting: usize,
@@ -64,6 +66,7 @@ impl Socket {
                 receive_buffer,
                 groups: Vec::new(),
             },
+            multicast_source: None,
             queue: VecDeque::new(),
             waiting: 0,
             drops: 0,

@@ -1,30 +1,30 @@
 //! The whole of UDP.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use ip::{
     Cause, Datagram, Ecn, Handle, Hop, Output, Protocol, Quoted, Readiness, SocketError, Ttl,
 };
-use netdev::{Cast, Counter, Counts, Instant, Packet};
+use netdev::{Counter, Counts, Instant};
 use tracing::{debug, trace};
 
 use crate::ports::Ephemeral;
 use crate::socket::Socket;
 use crate::stat::Stat;
 use crate::table::{Table, unspecified};
-use crate::wire::{self, HEADER, Header, LONGEST, is_any};
+use crate::wire::{self, HEADER, LONGEST, is_any};
 use crate::{Config, Datagrams, DropReason, Info, Input, Received, Setting};
 
 /// UDP as RFC 768 and RFC 1122 §4.1 want it, with the socket options that programs use.
 #[derive(Debug)]
 pub struct Udp {
     config: Config,
-    table: Table,
+    pub(crate) table: Table,
     ports: Ephemeral,
     changed: VecDeque<Handle>,
-    drops: Counts<DropReason>,
-    stats: Counts<Stat>,
+    pub(crate) drops: Counts<DropReason>,
+    pub(crate) stats: Counts<Stat>,
 }
 
 impl Udp {
@@ -49,7 +49,7 @@ impl Udp {
     }
 
     /// Notes that a socket's readiness may have changed; once, until somebody asks.
-    fn mark(&mut self, handle: Handle) {
+    pub(crate) fn mark(&mut self, handle: Handle) {
         let Some(socket) = self.table.socket_mut(handle) else { return };
         if !std::mem::replace(&mut socket.changed, true) {
             self.changed.push_back(handle);
@@ -74,108 +74,6 @@ impl Udp {
             }
         }
     }
-
-    /// Puts a datagram into the queues of `receivers`: one at least.
-    fn deliver(
-        &mut self,
-        now: Instant,
-        header: Header,
-        datagram: Datagram,
-        receivers: &[Handle],
-    ) -> Input {
-        let Datagram { header: ip, iface, cast, header_len: _, payload: mut data } = datagram;
-        data.truncate(header.len);
-        data.strip(HEADER);
-        let received = |data: Packet| Received {
-            from: SocketAddr::new(ip.src, header.src_port),
-            to: ip.dst,
-            iface,
-            cast,
-            ttl: ip.ttl,
-            tos: ip.tos,
-            at: now,
-            data,
-        };
-        let Some((last, others)) = receivers.split_last() else {
-            return Input::Dropped(DropReason::GroupUnclaimed);
-        };
-        let mut taken = false;
-        for other in others {
-            taken |= self.push(*other, received(data.clone()));
-        }
-        taken |= self.push(*last, received(data));
-        if taken { Input::Delivered } else { Input::Dropped(DropReason::QueueFull) }
-    }
-
-    fn push(&mut self, handle: Handle, received: Received) -> bool {
-        let Some(socket) = self.table.socket_mut(handle) else { return false };
-        if socket.push(received) {
-            self.stats.add(Stat::Queued);
-            self.mark(handle);
-            true
-        } else {
-            self.drops.add(DropReason::QueueFull);
-            false
-        }
-    }
-
-    /// A broadcast or multicast goes to every socket at the port that can mean it.
-    fn group(&mut self, now: Instant, header: Header, datagram: Datagram) -> Input {
-        let from = SocketAddr::new(datagram.header.src, header.src_port);
-        let (dst, iface) = (datagram.header.dst, datagram.iface);
-        let meant = |socket: &&Socket| {
-            let address = is_any(socket.local.ip())
-                || socket.local.ip() == dst
-                // A connected socket's address was narrowed by connect alone.
-                || socket.address_by_connect;
-            address && (!dst.is_multicast() || is_member(socket, iface, dst))
-        };
-        let sockets: Vec<&Socket> = self.table.at_port(header.dst_port).filter(meant).collect();
-        let receivers: Vec<Handle> =
-            sockets.iter().filter(|s| s.hears(from)).map(|socket| socket.handle).collect();
-        if receivers.is_empty() {
-            let reason =
-                if sockets.is_empty() { DropReason::GroupUnclaimed } else { DropReason::NotPeer };
-            return self.drop(reason);
-        }
-        self.deliver(now, header, datagram, &receivers)
-    }
-
-    fn drop(&mut self, reason: DropReason) -> Input {
-        self.drops.add(reason);
-        trace!(%reason, "dropped");
-        Input::Dropped(reason)
-    }
-
-    /// The copy of an own multicast for the members on this host (RFC 1112 §6.1).
-    fn loop_back(
-        &mut self,
-        now: Instant,
-        header: &ip::Header,
-        iface: ip::IfIndex,
-        mut copy: Packet,
-    ) {
-        copy.set_checksum(netdev::Checksum::Verified);
-        let datagram = Datagram {
-            header: header.clone(),
-            iface,
-            cast: Cast::Multicast,
-            header_len: 0,
-            payload: copy,
-        };
-        if let Ok(header) = wire::parse(&datagram)
-            && self.table.at_port(header.dst_port).next().is_some()
-        {
-            let _ = self.group(now, header, datagram);
-        }
-    }
-}
-
-/// Whether a socket receives a group's datagrams on an interface: it has joined, or the group is
-/// "all hosts", of which every host is a member (RFC 1112 §4).
-fn is_member(socket: &Socket, iface: ip::IfIndex, group: IpAddr) -> bool {
-    group == IpAddr::V4(Ipv4Addr::new(224, 0, 0, 1))
-        || socket.options.groups.contains(&(iface, group))
 }
 
 /// A destination that a datagram can have: IPv4, a host, and a port.
@@ -290,7 +188,6 @@ impl Datagrams for Udp {
         header.ttl = if group { options.multicast_ttl } else { options.ttl };
         header.tos = options.tos;
         header.dont_fragment = options.dont_fragment;
-        let loop_back = group && options.multicast_loop;
         let mut port = socket.local.port();
         if port == 0 {
             let any = unspecified(peer.ip());
@@ -300,15 +197,14 @@ impl Datagrams for Udp {
         }
         let packet = wire::build(SocketAddr::new(source, port), peer, data, route.offload.checksum);
         trace!(%source, port, %peer, len = data.len(), "send");
-        let copy = loop_back.then(|| packet.clone());
+        if group {
+            self.socket_mut(handle)?.multicast_source = Some(source);
+        }
         if let Err(refused) = out.send(now, &header, packet) {
             self.stats.add(Stat::OutFailed);
             return Err(refused.cause.into());
         }
         self.stats.add(Stat::Out);
-        if let Some(copy) = copy {
-            self.loop_back(now, &header, route.iface, copy);
-        }
         Ok(data.len())
     }
 
@@ -384,47 +280,17 @@ impl Datagrams for Udp {
 
     fn input(&mut self, now: Instant, datagram: Datagram) -> Input {
         self.stats.add(Stat::In);
-        let header = match wire::parse(&datagram) {
-            Ok(header) => header,
-            Err(reason) => return self.drop(reason),
-        };
-        let from = SocketAddr::new(datagram.header.src, header.src_port);
-        let to = SocketAddr::new(datagram.header.dst, header.dst_port);
-        trace!(%from, %to, len = header.len, "input");
-        if datagram.cast != Cast::Unicast {
-            return self.group(now, header, datagram);
+        let input = self.demultiplex(now, datagram);
+        match input {
+            Input::Delivered => {}
+            Input::Unreachable(_) => self.stats.add(Stat::NoPort),
+            Input::Dropped(reason) => trace!(%reason, "dropped"),
         }
-        match self.table.receiver(to, from) {
-            Some(receiver) => self.deliver(now, header, datagram, &[receiver]),
-            None => {
-                self.stats.add(Stat::NoPort);
-                Input::Unreachable(datagram)
-            }
-        }
+        input
     }
 
     fn error(&mut self, _now: Instant, cause: Cause, quoted: &Quoted) {
-        let told = match cause {
-            // RFC 6633 §5: to be ignored. A redirect is IP's business: the datagram went on.
-            Cause::SourceQuench | Cause::Redirect { .. } => Vec::new(),
-            _ => quoted.ports().map_or_else(Vec::new, |(src, dst)| {
-                let local = SocketAddr::new(quoted.src, src);
-                self.table.connected(local, SocketAddr::new(quoted.dst, dst))
-            }),
-        };
-        let mut passed = false;
-        for handle in told {
-            let Some(socket) = self.table.socket_mut(handle) else { continue };
-            // Without DF the next datagram is fragmented to the path MTU, which IP has learnt.
-            if matches!(cause, Cause::FragmentationNeeded { .. }) && !socket.options.dont_fragment {
-                continue;
-            }
-            debug!(?handle, %cause, "error");
-            socket.error = Some(cause.into());
-            passed = true;
-            self.mark(handle);
-        }
-        self.stats.add(if passed { Stat::Errors } else { Stat::ErrorsIgnored });
+        self.tell(cause, quoted);
     }
 
     fn poll(&mut self, _now: Instant, _out: &mut dyn Output) {}

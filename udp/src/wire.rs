@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use etherparse::UdpHeaderSlice;
 use ip::{Datagram, Protocol};
 use netdev::checksum::Sum;
-use netdev::{Checksum, Packet};
+use netdev::{Checksum, Packet, Segmentation};
 
 use crate::DropReason;
 
@@ -73,6 +73,20 @@ pub(crate) fn build(src: SocketAddr, dst: SocketAddr, data: &[u8], offload: bool
     };
     packet[CHECK..HEADER].copy_from_slice(&check.to_be_bytes());
     packet
+}
+
+/// The data of the datagrams that a packet stands for: nearly always itself. A kernel or device
+/// with UDP segmentation hands several over as one, to be cut into pieces of equal size.
+pub(crate) fn pieces(data: Packet) -> impl Iterator<Item = Packet> {
+    let size = match data.segmentation() {
+        Segmentation::Udp4 { size } if size > 0 => usize::from(size),
+        _ => usize::MAX,
+    };
+    let (one, many) = if data.len() <= size { (Some(data), None) } else { (None, Some(data)) };
+    let cut = move |data: Packet| -> Vec<Packet> {
+        data.chunks(size).map(Packet::from_payload).collect()
+    };
+    one.into_iter().chain(many.into_iter().flat_map(cut))
 }
 
 /// Whether an address names every one of this host's.

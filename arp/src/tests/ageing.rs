@@ -100,3 +100,14 @@ fn a_request_from_a_reachable_neighbour_neither_confirms_nor_ages_it() {
     let _ = bench.input(request(PEER, PEER_ADDR, MY_ADDR));
     assert_eq!(bench.arp.entries(bench.now)[0].timeout, Some(Duration::from_secs(500)));
 }
+
+#[test]
+fn a_probe_is_not_sent_from_an_address_that_was_taken_from_us() {
+    let mut bench = reachable();
+    bench.set(Change::AddAddress(OTHER_ADDR.into()));
+    bench.set(Change::RemoveAddress(MY_ADDR.into()));
+    bench.secs(600);
+    let _ = bench.send(PEER_ADDR, b"x");
+    bench.secs(5);
+    assert_eq!(bench.link.arp(), [(PEER, request(ME, OTHER_ADDR, PEER_ADDR))]);
+}

@@ -64,12 +64,10 @@ fn a_flood_of_requests_from_random_senders_fills_no_more_than_the_table() {
     let _ = bench.input(reply(PEER, PEER_ADDR));
     for sender in 0..5000u32 {
         let _ = bench.input(request(OTHER, Ipv4Addr::from(0x0a01_0000 + sender), MY_ADDR));
-        if sender % 50 == 0 {
-            let _ = bench.send(PEER_ADDR, b"y");
-        }
+        bench.pass(Duration::from_millis(1));
     }
     assert_eq!(bench.arp.entries(bench.now).len(), 64);
-    assert_eq!(bench.state(PEER_ADDR), Some(State::Reachable), "who is in use stays");
+    assert_eq!(bench.state(PEER_ADDR), Some(State::Reachable), "who was ever sent to stays");
 }
 
 proptest! {

@@ -81,6 +81,7 @@ fn a_static_entry_sends_at_once_and_asks_nobody(mut bench: Bench) {
         (entry.state, entry.mac, entry.timeout, entry.waiting),
         (State::Permanent, Some(PEER), None, 0)
     );
+    assert_eq!(bench.arp.poll_at(), None);
     bench.set(Change::Flush);
     bench.secs(100_000);
     assert_eq!(bench.state(PEER_ADDR), Some(State::Permanent));

@@ -27,7 +27,6 @@ fn dropped(ip: &mut dyn Internet, packet: Packet) -> DropReason {
     assert!(below.0.is_empty(), "sent {:?}", below.0);
     let Input::Dropped(reason) = input else { panic!("{input:?}") };
     assert_eq!(count(ip, reason.text()), 1, "{reason} is counted");
-    // So that the next one can be counted from zero.
     reason
 }
 
@@ -136,6 +135,18 @@ fn martian_sources_are_dropped() {
     }
 }
 
+/// RFC 1122 §3.2.1.3 (g): nor does it matter whether 127/8 is configured at all.
+#[test]
+fn loopback_addresses_from_a_link_are_dropped_without_a_loopback_interface_too() {
+    each(|ip| {
+        ip.configure(T0, Change::RemoveInterface(LO)).unwrap();
+        let packet = Forge::between("127.0.0.1", "10.0.0.1").packet();
+        assert_eq!(dropped(ip, packet), DropReason::Martian);
+        assert_eq!(dropped(ip, Forge::to("127.0.0.1").packet()), DropReason::BadDestination);
+        assert_eq!(ip.route(T0, addr("127.0.0.1"), None), Err(Cause::NetworkUnreachable));
+    });
+}
+
 #[test]
 fn impossible_destinations_are_dropped() {
     for (dst, reason) in [
@@ -214,6 +225,11 @@ fn a_group_is_heard_between_the_first_join_and_the_last_leave() {
         assert!(!hears(ip));
         ip.configure(T0, Change::Leave(NEAR, group)).unwrap_err();
         ip.configure(T0, Change::Join(NEAR, addr("10.0.0.9"))).unwrap_err();
+
+        ip.configure(T0, Change::Join(NEAR, group)).unwrap();
+        ip.configure(T0, Change::RemoveInterface(NEAR)).unwrap();
+        ip.configure(T0, Change::SetInterface(eth(NEAR, "10.0.0.1/24", 1500))).unwrap();
+        assert!(!hears(ip), "a membership ends with its interface");
     });
 }
 
@@ -448,10 +464,11 @@ fn too_long_with_dont_fragment_is_refused_as_it_was_given() {
 #[test]
 fn a_packet_to_be_segmented_passes_whole() {
     each(|ip| {
-        let mut tcp = vec![0; 20 + 60_000];
+        let mut tcp = vec![0; 20];
         tcp[12] = 5 << 4;
-        let header = Header { dont_fragment: true, protocol: Protocol::TCP, ..header("10.0.0.2") };
-        let mut send = |size| {
+        let header = Header { protocol: Protocol::TCP, ..header("10.0.0.2") };
+        let mut send = |size, len: usize| {
+            tcp.resize(len, 0);
             let mut packet = Packet::from_payload(&tcp);
             packet.set_segmentation(Segmentation::Tcp4 { size });
             packet.set_checksum(Checksum::Partial { start: 0, offset: 16 });
@@ -459,14 +476,18 @@ fn a_packet_to_be_segmented_passes_whole() {
             ip.send(T0, &header, packet, &mut below).map_err(|error| error.cause)?;
             Ok::<_, Cause>(below.one().2)
         };
-        let packet = send(1460).unwrap();
+        let packet = send(1460, 60_020).unwrap();
         assert_eq!(packet.len(), 60_040);
         assert_eq!(packet.segmentation(), Segmentation::Tcp4 { size: 1460 });
         assert_eq!(packet.checksum(), Checksum::Partial { start: 20, offset: 16 });
         // Each of its 42 segments has an ID of its own.
-        let next = see(&send(1460).unwrap()).id;
+        let next = see(&send(1460, 60_020).unwrap()).id;
         assert_eq!(next.wrapping_sub(see(&packet).id), 60_000_u16.div_ceil(1460));
-        assert_eq!(send(1461), Err(Cause::FragmentationNeeded { mtu: 1500 }));
+        // It is never cut into fragments, whatever DF says, nor longer than a datagram can be.
+        assert_eq!(send(1461, 60_020), Err(Cause::FragmentationNeeded { mtu: 1500 }));
+        let error = send(1460, 65_516).unwrap_err();
+        assert!(matches!(error, Cause::FragmentationNeeded { .. }), "{error}");
+        assert_eq!(send(1460, 65_515).unwrap().len(), 65_535);
     });
 }
 

@@ -152,6 +152,12 @@ fn no_redirect_for_a_source_that_is_no_neighbour_of_the_better_hop() {
     assert_eq!(below.0.len(), 1);
     let (input, _) = arrive(&mut ip, FAR, Forge::between("10.0.1.2", "192.0.2.1").packet());
     assert!(matches!(input, Input::Consumed), "out of another interface: {input:?}");
+    let behind_far = crate::RouteEntry { gateway: None, ..via("10.0.0.200/32", "10.0.1.9", FAR) };
+    ip.configure(T0, Change::AddRoute(behind_far)).unwrap();
+    let (input, _) = arrive(&mut ip, NEAR, Forge::to("10.0.0.200").packet());
+    assert!(matches!(input, Input::Consumed), "though the address looks near: {input:?}");
+    let (input, _) = arrive(&mut ip, NEAR, Forge::between("10.0.0.254", "192.0.2.1").packet());
+    assert!(matches!(input, Input::Consumed), "not to itself: {input:?}");
 }
 
 /// RFC 1812 §5.3.4, §5.3.5, §5.3.7; RFC 2644.

@@ -130,6 +130,7 @@ fn an_overlap_drops_the_datagram_and_what_still_comes_of_it() {
         let _ = put(&mut ip, T0, &Forge::fragment(&data, 0, 1480));
         let overlap = put(&mut ip, T0, &Forge::fragment(&data, from, to));
         assert_eq!(drop_of(overlap), DropReason::Overlap, "{from}..{to}");
+        assert!(ip.reassembly.bytes() < 300, "what was collected is gone");
         let rest = put(&mut ip, T0, &Forge::fragment(&data, 1480, 3000));
         assert_eq!(drop_of(rest), DropReason::Overlap, "the datagram is refused as a whole");
         assert!(poll(&mut ip, T0 + TIMEOUT).is_empty(), "and silently");

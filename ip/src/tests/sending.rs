@@ -36,6 +36,30 @@ fn the_source_fits_the_next_hop() {
     assert_eq!((bound.source, bound.iface), (addr("10.0.1.1"), NEAR), "the weak host model");
 }
 
+/// RFC 1812 §2.2.7: an unnumbered link; the source is an address of another interface.
+#[test]
+fn an_interface_without_an_address_borrows_one() {
+    let mut ip = router();
+    let bare = Interface { addrs: vec![], ..eth(crate::IfIndex(3), "10.0.3.1/24", 1500) };
+    ip.configure(T0, Change::SetInterface(bare)).unwrap();
+    let onlink =
+        crate::RouteEntry { gateway: None, ..via("10.0.3.0/24", "10.0.3.9", crate::IfIndex(3)) };
+    ip.configure(T0, Change::AddRoute(onlink)).unwrap();
+    let route = ip.route(T0, addr("10.0.3.9"), None).unwrap();
+    assert_eq!((route.iface, route.source), (crate::IfIndex(3), addr("10.0.0.1")));
+}
+
+/// A link without Ethernet has one other end: whatever the gateway's address, it is that.
+#[test]
+fn any_gateway_is_a_neighbour_on_a_bare_ip_link() {
+    let mut ip = router();
+    let tun = Interface { medium: netdev::Medium::Ip, ..eth(FAR, "10.8.0.1/32", 1400) };
+    ip.configure(T0, Change::SetInterface(tun)).unwrap();
+    ip.configure(T0, Change::AddRoute(via("192.0.2.0/24", "10.8.0.2", FAR))).unwrap();
+    let route = ip.route(T0, addr("192.0.2.1"), None).unwrap();
+    assert_eq!((route.iface, route.hop, route.mtu), (FAR, neighbour("10.8.0.2"), 1400));
+}
+
 #[test]
 fn a_route_over_an_interface_that_is_down_gives_way() {
     let mut ip = router();
@@ -92,6 +116,12 @@ fn group_and_broadcast_datagrams_are_looped_back_to_members() {
         }
     }
     assert_eq!(count(&ip, "group datagrams looped back"), 3);
+
+    // What leaves by the loopback interface comes back without a copy.
+    let inside = Header { src: addr("127.0.0.1"), ..header("224.0.0.1") };
+    let mut below = Below::default();
+    ip.send(T0, &inside, Packet::from_payload(b"all"), &mut below).unwrap();
+    assert_eq!(below.one().0, LO);
 }
 
 /// A loopback link of 1,500 bytes makes fragments as any other does.

@@ -162,6 +162,49 @@ fn a_partial_checksum_is_completed_for_a_device_that_cannot() {
     }
 }
 
+/// A UDP packet that stands for three, as a layer above leaves it to the device.
+fn big_datagram(checksum: Checksum) -> Packet {
+    let mut bytes = Vec::new();
+    etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+        .udp(5, 6)
+        .write(&mut bytes, &[7; 2500])
+        .unwrap();
+    let mut packet = Packet::from_payload(&bytes);
+    packet.set_checksum(checksum);
+    packet.set_segmentation(Segmentation::Udp4 { size: 1000 });
+    packet
+}
+
+#[test]
+fn only_what_the_device_can_cut_up_is_left_to_it() {
+    let partial = Checksum::Partial { start: 20, offset: 6 };
+    for (checksum_offload, most, checksum, pieces) in [
+        (true, 65535, partial, 1),
+        (true, 2500, partial, 1),
+        (true, 2499, partial, 3),
+        (true, 0, partial, 3),
+        (false, 65535, partial, 3),
+        (true, 65535, Checksum::Verified, 3),
+    ] {
+        let mut config = WireConfig::default();
+        config.capabilities.checksum = checksum_offload;
+        config.capabilities.udp_segmentation = most;
+        let (mut port, mut far) = port_with(config);
+        port.transmit(Instant::ZERO, PEER, EtherType::IPV4, big_datagram(checksum));
+        let frames: Vec<_> = std::iter::from_fn(|| far.receive(Instant::ZERO)).collect();
+        assert_eq!(frames.len(), pieces, "{checksum_offload} {most} {checksum:?}");
+        if pieces == 1 {
+            assert_eq!(frames[0].segmentation(), Segmentation::Udp4 { size: 1000 });
+            assert_eq!(frames[0].checksum(), Checksum::Partial { start: 34, offset: 6 });
+        }
+        for frame in frames.iter().filter(|_| pieces == 3) {
+            let header = Header { dst: PEER, src: OWN, ethertype: EtherType::IPV4 };
+            assert_eq!(Header::parse(frame), Some(header));
+            assert_eq!(frame.segmentation(), Segmentation::None);
+        }
+    }
+}
+
 #[test]
 fn what_says_it_stands_for_several_and_makes_no_sense_is_counted() {
     let (mut port, mut far) = port();

@@ -1,5 +1,5 @@
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,10 @@ use crate::{Context, ExitStatus};
 
 /// How long a web client may be silent, or refuse to take what it asked for.
 const HTTP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long, and for how many bytes, a web client is listened to after the last response.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+const MAX_LAST_WORDS: usize = 64 * 1024;
 
 /// `serve`.
 pub(super) struct Serve;
@@ -53,6 +57,7 @@ impl Command for Serve {
                         Arg::new("directory")
                             .required(true)
                             .value_parser(value_parser!(PathBuf))
+                            .value_hint(clap::ValueHint::DirPath)
                             .help("The directory; nothing outside of it can be reached"),
                     ),
             )
@@ -133,6 +138,19 @@ impl StreamService for HttpService {
     fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
         stream.set_read_timeout(Some(HTTP_PATIENCE))?;
         stream.set_write_timeout(Some(HTTP_PATIENCE))?;
-        self.http.serve(&mut stream)
+        self.http.serve(&mut stream)?;
+        // RFC 9112 §9.6: with unread bytes closing would be a reset, which may take from the
+        // client the last response. So our half is closed first, and a little is read.
+        stream.shutdown(Shutdown::Write)?;
+        stream.set_read_timeout(Some(LAST_WORDS))?;
+        let mut left = MAX_LAST_WORDS;
+        let mut buffer = [0; 4096];
+        while let Ok(len @ 1..) = stream.read(&mut buffer) {
+            left = left.saturating_sub(len);
+            if left == 0 {
+                break;
+            }
+        }
+        Ok(())
     }
 }

@@ -42,6 +42,8 @@ impl DatagramServer {
             let (len, from) = match self.socket.recv_from(&mut buffer) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                // The link or the stack is gone for good: it would say so again and again.
+                Err(error) if error.kind() == io::ErrorKind::NetworkDown => return Err(error),
                 // An answer of ours came to nothing; that is no reason to end.
                 Err(error) => {
                     tracing::debug!(%error, "receive");

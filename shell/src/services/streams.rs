@@ -46,6 +46,11 @@ impl StreamServer {
             match self.listener.accept() {
                 Ok((stream, peer)) => self.start(&open, stream, peer)?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // The link or the stack is gone for good: it would say so again and again.
+                Err(error) if error.kind() == io::ErrorKind::NetworkDown => {
+                    open.shut();
+                    return Err(error);
+                }
                 // The connection was reset while it waited: the next one may be well.
                 Err(error) => tracing::debug!(%error, "accept"),
             }

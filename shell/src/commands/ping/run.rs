@@ -118,6 +118,8 @@ impl Run<'_> {
     fn hear(&mut self, hearing: &RawSocket, sending: &RawSocket) -> io::Result<()> {
         // Asked for first: an error that came over the wire is in both sockets by now.
         let local = sending.take_error()?;
+        // The connected one has copies of the replies, which are not wanted.
+        while sending.receive().is_ok() {}
         let mut explained = false;
         loop {
             let received = match hearing.receive() {

@@ -1,6 +1,7 @@
 //! From bytes to a request (RFC 9112), with limits.
 
 use std::io::{self, Read};
+use std::time::{Duration, Instant};
 
 use super::range::Range;
 use super::response::Status;
@@ -9,6 +10,9 @@ use super::response::Status;
 const MAX_HEAD: usize = 8 * 1024;
 /// The most header lines.
 const MAX_HEADERS: usize = 64;
+
+/// How long a request head may take, however often a byte of it comes.
+const HEAD_TIME: Duration = Duration::from_secs(30);
 
 /// What is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,8 @@ pub(super) enum Incoming {
 #[derive(Default)]
 pub(super) struct Reader {
     buffer: Vec<u8>,
+    /// When the first byte of the head in `buffer` came.
+    begun: Option<Instant>,
 }
 
 impl Reader {
@@ -53,18 +59,25 @@ impl Reader {
                 Parsed::Refused(status) => return Ok(Incoming::Refused(status)),
                 Parsed::Whole(request, len) => {
                     self.buffer.drain(..len);
+                    self.begun = None;
                     return Ok(Incoming::Request(request));
                 }
             }
             if self.buffer.len() >= MAX_HEAD {
                 return Ok(Incoming::Refused(Status::HeaderFieldsTooLarge));
             }
+            if self.begun.is_some_and(|begun| begun.elapsed() > HEAD_TIME) {
+                return Ok(Incoming::Refused(Status::RequestTimeout));
+            }
             let mut chunk = [0; 2048];
             let room = chunk.len().min(MAX_HEAD - self.buffer.len());
             match stream.read(&mut chunk[..room]) {
                 Ok(0) if self.buffer.is_empty() => return Ok(Incoming::Closed),
                 Ok(0) => return Ok(Incoming::Refused(Status::BadRequest)),
-                Ok(len) => self.buffer.extend_from_slice(&chunk[..len]),
+                Ok(len) => {
+                    self.begun.get_or_insert_with(Instant::now);
+                    self.buffer.extend_from_slice(&chunk[..len]);
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if is_timeout(&e) && self.buffer.is_empty() => return Ok(Incoming::Closed),
                 Err(e) if is_timeout(&e) => {
@@ -217,6 +230,14 @@ mod tests {
             }
         }
         assert_eq!(reader.next(&mut stream).unwrap(), Incoming::Closed);
+    }
+
+    #[test]
+    fn a_head_that_trickles_in_for_ever_is_given_up() {
+        let begun = Instant::now().checked_sub(HEAD_TIME + Duration::from_secs(1));
+        let mut reader = Reader { buffer: b"GET / HT".to_vec(), begun };
+        let incoming = reader.next(&mut &b"TP/1.1\r\n"[..]).unwrap();
+        assert_eq!(incoming, Incoming::Refused(Status::RequestTimeout));
     }
 
     #[test]

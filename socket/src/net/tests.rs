@@ -1,0 +1,223 @@
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use netdev::{Capabilities, Device, Interest, Medium, Packet, Stats, UnixLink};
+
+use super::*;
+use crate::testing::*;
+use crate::{Poller, RawSocket, UdpSocket};
+
+/// A device that is asked for packets, and how often.
+struct Odd {
+    asked: Arc<AtomicU64>,
+    /// Its descriptor.
+    fd: Option<UnixStream>,
+    /// Whether it has a packet whenever it is asked.
+    endless: bool,
+}
+
+impl Device for Odd {
+    fn name(&self) -> &str {
+        "odd0"
+    }
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::plain(Medium::Ethernet, 1500)
+    }
+    fn transmit(&mut self, _: Instant, _: Packet) -> Result<(), Packet> {
+        Ok(())
+    }
+    fn receive(&mut self, _: Instant) -> Option<Packet> {
+        self.asked.fetch_add(1, Relaxed);
+        self.endless.then(|| {
+            let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 8, 0];
+            frame.extend(bare_header("10.0.0.9", "10.0.0.1", ip::Protocol(200), 1));
+            Packet::from_payload(&frame)
+        })
+    }
+    fn interest(&self) -> Option<Interest<'_>> {
+        self.fd.as_ref().map(|fd| Interest { fd: fd.as_fd(), write: false })
+    }
+    fn stats(&self) -> Stats {
+        Stats::default()
+    }
+}
+
+fn odd(fd: Option<UnixStream>, endless: bool) -> (Net, Arc<AtomicU64>) {
+    let asked = Arc::new(AtomicU64::new(0));
+    let device = Odd { asked: Arc::clone(&asked), fd, endless };
+    (net(stack(1), device, 1), asked)
+}
+
+#[test]
+fn an_idle_loop_sleeps() {
+    let (quiet, _other) = UnixStream::pair().unwrap();
+    let (net, asked) = odd(Some(quiet), false);
+    until(|| net.core().lock().sleep.is_some());
+    let before = asked.load(Relaxed);
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(asked.load(Relaxed), before, "it woke for nothing");
+}
+
+#[test]
+fn a_broken_descriptor_does_not_make_the_loop_spin() {
+    let (broken, other) = UnixStream::pair().unwrap();
+    drop(other);
+    let (net, asked) = odd(Some(broken), false);
+    until(|| net.with(|stack, _| stack.interfaces.iter().any(|i| i.given_up)));
+    until(|| net.core().lock().sleep.is_some());
+    let before = asked.load(Relaxed);
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(asked.load(Relaxed), before);
+}
+
+#[test]
+fn a_flooded_loop_lets_the_programs_in() {
+    soon(|| {
+        let (net, _) = odd(None, true);
+        let a = UdpSocket::bind(&net, "127.0.0.1:0").unwrap();
+        let b = UdpSocket::bind(&net, "127.0.0.1:0").unwrap();
+        let (to_a, to_b) = (a.local_addr().unwrap(), b.local_addr().unwrap());
+        // Both the calls and the wake-ups of threads that wait must come through.
+        let echo = std::thread::spawn(move || {
+            let mut buffer = [0; 8];
+            for _ in 0..200 {
+                b.recv_from(&mut buffer).unwrap();
+                b.send_to(&buffer, to_a).unwrap();
+            }
+        });
+        let mut buffer = [0; 8];
+        for _ in 0..200 {
+            a.send_to(&[7; 8], to_b).unwrap();
+            a.recv_from(&mut buffer).unwrap();
+        }
+        echo.join().unwrap();
+    });
+}
+
+#[test]
+fn the_loop_is_woken_when_something_is_due_sooner() {
+    soon(|| {
+        let (left, _right) = UnixLink::pair().unwrap();
+        let mut stack = stack(1);
+        let mac = netdev::MacAddr([2, 0, 0, 0, 0, 1]);
+        let interval = Duration::from_millis(20);
+        let config = arp::Config { interval, ..arp::Config::default() };
+        let arp = Box::new(arp::Cache::new(mac, config, 1));
+        let addrs = ["10.0.0.1/24".parse().unwrap()];
+        let (now, left) = (Instant::ZERO, Box::new(left));
+        stack.add_interface(now, left, mac, Some(arp), &addrs, None).unwrap();
+        let net = Net::start(stack).unwrap();
+        until(|| net.core().lock().sleep.is_some());
+        // Nothing was due; now ARP asks, and gives up after its tries, all by the loop.
+        let socket = UdpSocket::bind(&net, "0.0.0.0:0").unwrap();
+        socket.connect("10.0.0.9:9").unwrap();
+        socket.send(b"x").unwrap();
+        let error = socket.recv(&mut [0; 8]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::HostUnreachable);
+    });
+}
+
+#[test]
+fn a_shutdown_wakes_every_thread_that_waits() {
+    soon(|| {
+        let (net, _other) = nets();
+        let udp = UdpSocket::bind(&net, "0.0.0.0:0").unwrap();
+        let raw = RawSocket::new(&net, None).unwrap();
+        let poller = Poller::new(&net).unwrap();
+        let threads = [
+            blocked(&net, move || udp.recv_from(&mut [0; 8]).unwrap_err().kind()),
+            blocked(&net, move || raw.receive().unwrap_err().kind()),
+        ];
+        let waits = blocked(&net, move || poller.wait(&mut Vec::new(), None));
+        assert!(net.shutdown(Duration::from_secs(5)));
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), ErrorKind::NetworkDown);
+        }
+        assert_eq!(waits.join().unwrap().unwrap(), 0);
+        assert!(!net.is_running());
+        let later = UdpSocket::bind(&net, "0.0.0.0:0").unwrap_err();
+        assert_eq!(later.kind(), ErrorKind::NetworkDown);
+        // Again is no harm.
+        assert!(net.shutdown(Duration::from_secs(5)));
+    });
+}
+
+#[test]
+fn the_last_handle_ends_the_stack_and_the_peer_learns_that_its_device_is_gone() {
+    soon(|| {
+        let (a, b) = nets();
+        let clone = a.clone();
+        let socket = UdpSocket::bind(&b, "10.0.0.2:7").unwrap();
+        let local = UdpSocket::bind(&b, "127.0.0.1:7").unwrap();
+        let stays = UdpSocket::bind(&a, "0.0.0.0:0").unwrap();
+        drop(a);
+        stays.send_to(b"still here", "10.0.0.2:7").unwrap();
+        let mut buffer = [0; 16];
+        assert_eq!(socket.recv(&mut buffer).unwrap_err().kind(), ErrorKind::NotConnected);
+        assert_eq!(socket.recv_from(&mut buffer).unwrap().0, 10);
+        let waits = blocked(&b, move || socket.recv_from(&mut [0; 8]).unwrap_err().kind());
+        drop(clone);
+        let error = stays.send_to(b"not any more", "10.0.0.2:7").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NetworkDown);
+        // The socket holds the device; with it the link goes, and the peer's sockets are told.
+        drop(stays);
+        assert_eq!(waits.join().unwrap(), ErrorKind::NetworkDown);
+        local.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        assert_eq!(local.recv_from(&mut buffer).unwrap_err().kind(), ErrorKind::WouldBlock);
+    });
+}
+
+#[test]
+fn a_panic_under_the_lock_leaves_the_stack_usable() {
+    let net = alone();
+    let clone = net.clone();
+    let panics = std::thread::spawn(move || clone.with(|_, _| panic!("in a program's closure")));
+    assert!(panics.join().is_err());
+    assert!(net.is_running());
+    assert_eq!(net.with(|stack, _| stack.interfaces().len()), 1);
+}
+
+#[test]
+fn no_wake_up_is_lost_by_threads_that_do_the_work_themselves() {
+    soon(|| {
+        let net = alone();
+        ping_pong(&net, &net, 4, 3000, ["127.0.0.1:0"; 2]);
+    });
+}
+
+#[test]
+fn no_wake_up_is_lost_between_event_loops_and_threads() {
+    soon(|| {
+        let (a, b) = nets();
+        ping_pong(&a, &b, 4, 500, ["10.0.0.1:0", "10.0.0.2:0"]);
+    });
+}
+
+/// Pairs of threads that wait for each other, round after round, without a timeout: one lost
+/// wake-up, and a pair sleeps for ever.
+fn ping_pong(a: &Net, b: &Net, pairs: usize, rounds: usize, addrs: [&str; 2]) {
+    let mut threads = Vec::new();
+    for _ in 0..pairs {
+        let ping = UdpSocket::bind(a, addrs[0]).unwrap();
+        let pong = UdpSocket::bind(b, addrs[1]).unwrap();
+        ping.connect(pong.local_addr().unwrap()).unwrap();
+        pong.connect(ping.local_addr().unwrap()).unwrap();
+        for (mine, starts) in [(ping, true), (pong, false)] {
+            threads.push(std::thread::spawn(move || {
+                let mut buffer = [0; 4];
+                for _ in 0..rounds {
+                    if starts {
+                        mine.send(&[1; 4]).unwrap();
+                    }
+                    mine.recv(&mut buffer).unwrap();
+                    if !starts {
+                        mine.send(&[1; 4]).unwrap();
+                    }
+                }
+            }));
+        }
+    }
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}

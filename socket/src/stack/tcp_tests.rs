@@ -1,0 +1,64 @@
+//! TCP over two stacks on virtual time.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ip::SocketError;
+use tcp::{ReceiveFlags, SendFlags, State};
+
+use crate::testing::*;
+
+#[test]
+fn a_silent_neighbour_is_told_to_a_tcp_connect() {
+    let mut net = pair();
+    let now = net.now;
+    let nobody: SocketAddr = "10.0.0.9:80".parse().unwrap();
+    let stream = net.stacks[0].with_tcp(now, |tcp, out| {
+        let stream = tcp.open().unwrap();
+        assert_eq!(tcp.connect(now, stream, nobody, out), Err(SocketError::InProgress));
+        stream
+    });
+    // RFC 9293 §3.9.2.2: TCP must not give up for it at once, but may tell when it does.
+    net.run(Duration::from_secs(300));
+    let error = net.stacks[0].with_tcp(net.now, |tcp, _| tcp.take_error(stream));
+    assert_eq!(error, Some(SocketError::HostUnreachable));
+}
+
+#[test]
+fn a_tcp_connection_lives_and_ends() {
+    let mut net = pair();
+    let now = net.now;
+    let listener = net.stacks[1].with_tcp(now, |tcp, out| {
+        let listener = tcp.open().unwrap();
+        tcp.bind(listener, "0.0.0.0:80".parse().unwrap(), out).unwrap();
+        tcp.listen(listener, 5).unwrap();
+        listener
+    });
+    let client = net.stacks[0].with_tcp(now, |tcp, out| {
+        let client = tcp.open().unwrap();
+        let peer = "10.0.0.2:80".parse().unwrap();
+        assert_eq!(tcp.connect(now, client, peer, out), Err(SocketError::InProgress));
+        client
+    });
+    net.millis(10);
+    let (server, from) = net.stacks[1].with_tcp(net.now, |tcp, _| tcp.accept(listener)).unwrap();
+    assert_eq!(from.ip(), addr("10.0.0.1"));
+    let now = net.now;
+    net.stacks[0].with_tcp(now, |tcp, out| {
+        assert_eq!(tcp.send(now, client, b"hello", SendFlags::empty(), out), Ok(5));
+        tcp.close(now, client, out);
+    });
+    net.millis(10);
+    let now = net.now;
+    net.stacks[1].with_tcp(now, |tcp, out| {
+        let mut buffer = [0; 10];
+        assert_eq!(tcp.receive(now, server, &mut buffer, ReceiveFlags::empty(), out), Ok(5));
+        assert_eq!(&buffer[..5], b"hello");
+        assert_eq!(tcp.receive(now, server, &mut buffer, ReceiveFlags::empty(), out), Ok(0));
+        tcp.close(now, server, out);
+    });
+    net.millis(10);
+    let left: Vec<State> = net.stacks[0].tcp_sockets(net.now).iter().map(|i| i.state).collect();
+    assert_eq!(left, [State::TimeWait]);
+    assert!(net.stacks[0].drained(net.now, false));
+}
