@@ -27,7 +27,9 @@ impl Instance {
         if let Some(name) = name {
             check_name(name)?;
             if let Some(pid) = running(&dir.join(name)) {
-                bail!("an instance named `{name}` runs already (process {pid}); choose another --name");
+                bail!(
+                    "an instance named `{name}` runs already (process {pid}); choose another --name"
+                );
             }
             return Instance::write(&dir, name.to_string());
         }
@@ -61,9 +63,8 @@ pub(crate) fn find(name: Option<&str>) -> anyhow::Result<u32> {
     let dir = directory()?;
     if let Some(name) = name {
         check_name(name)?;
-        return running(&dir.join(name)).with_context(|| {
-            format!("no instance named `{name}` runs{}", listing(&all(&dir)))
-        });
+        return running(&dir.join(name))
+            .with_context(|| format!("no instance named `{name}` runs{}", listing(&all(&dir))));
     }
     match all(&dir)[..] {
         [] => bail!("no instance with a kernel's end runs; start one with `tapip` first"),

@@ -86,11 +86,15 @@ mod tests {
     #[test]
     fn each_word_opens_its_part() {
         let quiet = targets(&[]);
-        assert!(quiet.would_enable("tcp", &Level::WARN) && !quiet.would_enable("tcp", &Level::DEBUG));
+        assert!(
+            quiet.would_enable("tcp", &Level::WARN) && !quiet.would_enable("tcp", &Level::DEBUG)
+        );
         let states = targets(&[DebugTarget::TcpState]);
         assert!(states.would_enable("tcp::fsm", &Level::DEBUG));
         assert!(!states.would_enable("tcp::fsm", &Level::TRACE));
         let both = targets(&[DebugTarget::Tcp, DebugTarget::TcpState]);
-        assert!(both.would_enable("tcp", &Level::TRACE) && !both.would_enable("arp", &Level::DEBUG));
+        assert!(
+            both.would_enable("tcp", &Level::TRACE) && !both.would_enable("arp", &Level::DEBUG)
+        );
     }
 }

@@ -243,7 +243,8 @@ mod tests {
 
     #[test]
     fn a_wrong_key_is_named_with_its_line() {
-        let error = toml::from_str::<Options>("mtu = 1400\nhost-adr = 'x'").unwrap_err().to_string();
+        let error =
+            toml::from_str::<Options>("mtu = 1400\nhost-adr = 'x'").unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("host-adr"), "{error}");
         assert!(error.contains("host-addr"), "the right key is among those listed: {error}");
     }
@@ -256,6 +257,9 @@ mod tests {
         assert_eq!(host.command, ["ping", "-c", "1"]);
         let cli = Cli::parse_from(["tapip", "run", "--trace", "-c", "ping 10.0.0.2"]);
         let Some(Command::Run(run)) = cli.command else { panic!() };
-        assert_eq!((run.options.trace, run.commands.as_deref()), (Some(true), Some("ping 10.0.0.2")));
+        assert_eq!(
+            (run.options.trace, run.commands.as_deref()),
+            (Some(true), Some("ping 10.0.0.2"))
+        );
     }
 }

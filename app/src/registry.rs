@@ -66,21 +66,13 @@ pub(crate) const UDP: &[Entry<Datagrams>] = &[
 ];
 
 /// Streams.
-pub(crate) const TCP: &[Entry<Streams>] = &[
-    entry("rfc9293", "the whole of RFC 9293, NewReno, window scaling", |seed, cc| {
-        let mut config = tcp::Config::default();
-        if let Some(cc) = cc {
-            config.congestion = tcp::congestion_by_name(cc)?;
-        }
-        Ok(Box::new(tcp::Tcp::new(config, seed)))
-    }),
-    entry("small", "a TCP to be read in one evening", |seed, cc| {
+pub(crate) const TCP: &[Entry<Streams>] =
+    &[entry("small", "a TCP to be read in one evening", |seed, cc| {
         if let Some(cc) = cc {
             bail!("--tcp small has no congestion control, so --cc {cc} means nothing to it");
         }
         Ok(Box::new(tcp::SmallTcp::new(seed)))
-    }),
-];
+    })];
 
 /// The entry called `name`, or the first where no name is given.
 pub(crate) fn pick<'a, Make>(

@@ -2,7 +2,7 @@
 //! the picture in ARCHITECTURE.md.
 
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
 use ip::{Cidr, IfIndex};
@@ -84,7 +84,7 @@ pub(crate) fn decorate(
     let capture = match &options.pcap {
         Some(path) => Some(
             // The capture's times are the clock's; the stack's start at zero, now.
-            CaptureFile::create(path, since_epoch())
+            CaptureFile::create(path, SystemTime::now())
                 .with_context(|| format!("--pcap {}", path.display()))?,
         ),
         None => None,
@@ -107,10 +107,6 @@ pub(crate) fn decorate(
         ));
     }
     Ok(device)
-}
-
-fn since_epoch() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Makes every layer, puts one upon the other, and starts the whole.
@@ -164,7 +160,8 @@ pub(crate) fn neighbours(
     }
     if options.arp.as_deref() == Some("static") {
         let known = host.and_then(|host| Some((host.addr?.addr, host.mac?)));
-        neighbours.extend(known.filter(|(addr, _)| neighbours.iter().all(|(other, _)| other != addr)));
+        neighbours
+            .extend(known.filter(|(addr, _)| neighbours.iter().all(|(other, _)| other != addr)));
     }
     Ok(neighbours)
 }

@@ -7,7 +7,12 @@
 use tests::{Instance, payload, scratch};
 
 /// What the kernel's end prints of the frames that come to it, `count` of them, while `act` runs.
-fn capture(stack: &mut Instance, filter: &str, count: u32, act: impl FnOnce(&mut Instance)) -> String {
+fn capture(
+    stack: &mut Instance,
+    filter: &str,
+    count: u32,
+    act: impl FnOnce(&mut Instance),
+) -> String {
     let count = count.to_string();
     let args = ["-i", "tap0", "-l", "-n", "-v", "-c", &count, "-Q", "in", filter];
     let mut command = stack.host_command("timeout", &[&["20", "tcpdump"], &args[..]].concat());
@@ -46,7 +51,8 @@ fn item_2_a_big_ping_from_the_shell_is_fragmented_and_its_reply_reassembled() {
 fn item_3_a_big_ping_from_the_host_is_answered() {
     let Some(stack) = Instance::start("item_3", &[]) else { return };
     for size in ["0", "1", "1472", "1473", "6000", "65507"] {
-        let ping = stack.host("ping", &["-c", "2", "-i", "0.2", "-W", "10", "-s", size, "10.0.0.1"]);
+        let ping =
+            stack.host("ping", &["-c", "2", "-i", "0.2", "-W", "10", "-s", size, "10.0.0.1"]);
         assert!(ping.success && ping.stdout.contains(" 0% packet loss"), "size {size}: {ping:?}");
     }
 }
@@ -56,9 +62,10 @@ fn item_4_packets_for_another_network_are_forwarded() {
     let Some(mut stack) = Instance::start("item_4", &[]) else { return };
     assert!(stack.host("ip", &["route", "add", "10.0.1.0/24", "via", "10.0.0.1"]).success);
     // The stack's own route for it is the default one, back to the kernel.
-    let seen = capture(&mut stack, "icmp[icmptype] == icmp-echo and dst host 10.0.1.5", 1, |stack| {
-        stack.host("ping", &["-c", "3", "-i", "0.3", "-W", "1", "-t", "9", "10.0.1.5"]);
-    });
+    let seen =
+        capture(&mut stack, "icmp[icmptype] == icmp-echo and dst host 10.0.1.5", 1, |stack| {
+            stack.host("ping", &["-c", "3", "-i", "0.3", "-W", "1", "-t", "9", "10.0.1.5"]);
+        });
     assert!(seen.contains("ttl 8"), "a forwarded packet has one hop less: {seen}");
 }
 
@@ -76,9 +83,16 @@ fn item_5_a_better_way_is_told_by_redirect_and_a_spent_ttl_by_time_exceeded() {
 #[test]
 fn item_7_the_stack_reaches_itself() {
     let Some(mut stack) = Instance::start("item_7", &[]) else { return };
-    for line in ["ping -c 2 -i 0.1 -s 65000 10.0.0.1", "ping -c 2 -i 0.1 127.0.0.1", "ping -c 2 -i 0.1 127.1.2.3"] {
+    for line in [
+        "ping -c 2 -i 0.1 -s 65000 10.0.0.1",
+        "ping -c 2 -i 0.1 127.0.0.1",
+        "ping -c 2 -i 0.1 127.1.2.3",
+    ] {
         let ping = stack.run(line);
-        assert!(ping.contains("2 packets transmitted, 2 received, 0% packet loss"), "{line}: {ping}");
+        assert!(
+            ping.contains("2 packets transmitted, 2 received, 0% packet loss"),
+            "{line}: {ping}"
+        );
     }
 }
 
@@ -94,7 +108,8 @@ fn item_8_udp_goes_out_to_a_kernel_listener() {
     );
     let mut listen = listen.spawn().unwrap();
     // Whether nc listens by now can be seen in the kernel's table only.
-    let ready = "for i in $(seq 200); do ss -uln | grep -q ':5000 ' && exit 0; sleep 0.05; done; exit 1";
+    let ready =
+        "for i in $(seq 200); do ss -uln | grep -q ':5000 ' && exit 0; sleep 0.05; done; exit 1";
     assert!(stack.host("sh", &["-c", ready]).success, "nc does not listen");
     // What follows the command's line on the shell's input is the command's input, to its end.
     stack.send("snc -u -c 10.0.0.2:5000");

@@ -22,7 +22,8 @@ fn curl_fetches(test: &str, args: &[&str]) {
     stack.run(&format!("serve http 8080 {}", dir.display()));
     let fetch = "curl -sS --fail --max-time 110 http://10.0.0.1:8080/data.bin | sha256sum";
     let curl = stack.host("sh", &["-c", fetch]);
-    let (seen, expected) = (curl.stdout.split_whitespace().next().unwrap_or_default(), sha256(&bytes));
+    let (seen, expected) =
+        (curl.stdout.split_whitespace().next().unwrap_or_default(), sha256(&bytes));
     assert_eq!(seen, expected, "{curl:?}");
     eprintln!("{test}: {}", stack.run("stat"));
 }
@@ -44,11 +45,7 @@ fn nc_sends(test: &str, args: &[&str]) {
 /// Through `serve echo` and back, so that both directions carry everything at once.
 fn receive(stack: &mut Instance, file: &Path, sink: &Path) {
     stack.run("serve echo 7");
-    let script = format!(
-        "timeout 110 nc -N 10.0.0.1 7 < {} > {}",
-        file.display(),
-        sink.display()
-    );
+    let script = format!("timeout 110 nc -N 10.0.0.1 7 < {} > {}", file.display(), sink.display());
     let nc = stack.host("sh", &["-c", &script]);
     assert!(nc.success, "{nc:?}");
 }
@@ -98,11 +95,17 @@ fn http_serves_a_listing_a_range_and_nothing_outside() {
     assert_eq!(curl("http://10.0.0.1/hello.txt").stdout, "hello, world\n");
     assert_eq!(curl("-r 7-11 http://10.0.0.1/hello.txt").stdout, "world");
     let head = curl("-I http://10.0.0.1/hello.txt").stdout;
-    assert!(head.starts_with("HTTP/1.1 200") && head.to_lowercase().contains("content-length: 13"), "{head}");
+    assert!(
+        head.starts_with("HTTP/1.1 200") && head.to_lowercase().contains("content-length: 13"),
+        "{head}"
+    );
     let listing = curl("http://10.0.0.1/").stdout;
     assert!(listing.contains("hello.txt") && listing.contains("sub/"), "{listing}");
     for way_out in ["../secret", "%2e%2e/secret", "sub/../../secret", "link", "..%2fsecret"] {
-        let code = curl(&format!("--path-as-is -o /dev/null -w '%{{http_code}}' http://10.0.0.1/{way_out}")).stdout;
+        let code = curl(&format!(
+            "--path-as-is -o /dev/null -w '%{{http_code}}' http://10.0.0.1/{way_out}"
+        ))
+        .stdout;
         assert!(code.starts_with('4'), "{way_out}: {code}");
     }
 }
