@@ -43,6 +43,7 @@ for_each_implementation!(
     a_connected_socket_hears_its_peer_alone,
     the_connected_socket_comes_before_the_bound_one,
     a_socket_can_be_connected_again_and_disconnected,
+    a_connect_that_fails_changes_nothing,
     a_socket_that_is_bound_to_an_address_keeps_it,
     a_datagram_for_nobody_comes_back_as_it_was,
     a_broadcast_is_for_every_socket_at_the_port,
@@ -318,6 +319,22 @@ fn a_socket_can_be_connected_again_and_disconnected(mut bench: Bench) {
     assert_eq!((info.local, info.peer), (at(ANY, 53), None));
     assert!(matches!(bench.arrive(at(ME, 53), b"x"), Input::Delivered));
     assert_eq!(bench.send(socket, None, b"x"), Err(SocketError::DestinationRequired));
+}
+
+fn a_connect_that_fails_changes_nothing(mut bench: Bench) {
+    let socket = bench.bound(ANY, 53);
+    let nowhere = at([203, 0, 113, 1].into(), 7);
+    assert_eq!(bench.connect(socket, nowhere), Err(SocketError::NetworkUnreachable));
+    assert_eq!(bench.local(socket), at(ANY, 53));
+    bench.connect(socket, at(PEER, 4000)).unwrap();
+    let before = bench.udp.info(socket);
+    for peer in [nowhere, at(PEER, 0), at(SUBNET_BROADCAST, 7)] {
+        assert!(bench.connect(socket, peer).is_err());
+        assert_eq!(bench.udp.info(socket), before);
+    }
+    let unbound = bench.open();
+    assert!(bench.connect(unbound, nowhere).is_err());
+    assert_eq!(bench.local(unbound).port(), 0);
 }
 
 fn a_socket_that_is_bound_to_an_address_keeps_it(mut bench: Bench) {
