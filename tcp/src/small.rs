@@ -64,6 +64,7 @@ const GIVE_UP_HALF_OPEN: Duration = Duration::from_secs(60);
 const TIME_WAIT: Duration = Duration::from_secs(60);
 /// Duplicate and challenge ACKs that a connection sends in a second (RFC 5961 §7).
 const CHALLENGES: u32 = 10;
+
 /// A transmission control block (RFC 9293 §3.3.1): one connection. Names are the RFC's.
 #[derive(Default)]
 struct Tcb {
@@ -728,7 +729,6 @@ impl Tcb {
 
     /// Sends the first that is not acknowledged once more, were it into a window that is shut.
     fn retransmit(&mut self, cx: &mut Cx<'_>) {
-        self.timed = None; // Karn's rule (RFC 6298 §3).
         if matches!(self.state, State::SynSent | State::SynReceived) {
             return self.send_syn(cx);
         }
@@ -792,12 +792,13 @@ impl Tcb {
         };
         let end = segment.end();
         if segment.seq_len() > 0 {
-            if end.gt(self.snd_max) {
-                self.snd_max = end;
+            if seq == self.snd_max {
                 self.timed = self.timed.or(Some((end, cx.now)));
             } else {
+                self.timed = None; // Karn's rule (RFC 6298 §3).
                 cx.counts.add(Count::Retransmitted);
             }
+            self.snd_max = self.snd_max.max(end);
         }
         (self.ack_now, self.ack_at) = (false, None);
         cx.transmit(self.ends, self.ttl, segment, packet, self.partial_checksum);
