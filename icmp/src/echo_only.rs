@@ -32,7 +32,7 @@ impl EchoOnly {
         match wire::parse(&datagram.payload)? {
             Kind::Echo => {
                 self.stats.add(Stat::EchoesIn);
-                echo(now, Ttl::DEFAULT, datagram, out)?;
+                echo(now, Ttl::DEFAULT, &datagram, out)?;
                 self.stats.add(Stat::EchoesOut);
             }
             Kind::Reply => self.stats.add(Stat::RepliesIn),

@@ -49,7 +49,7 @@ impl Icmp {
         match wire::parse(&datagram.payload)? {
             Kind::Echo => {
                 self.stats.add(Stat::EchoesIn);
-                echo(now, self.config.ttl, datagram, out)?;
+                echo(now, self.config.ttl, &datagram, out)?;
                 self.stats.add(Stat::EchoesOut);
                 Ok(Input::Consumed)
             }
@@ -94,7 +94,7 @@ impl Icmp {
 pub(crate) fn echo(
     now: Instant,
     ttl: ip::Ttl,
-    datagram: Datagram,
+    datagram: &Datagram,
     out: &mut dyn Output,
 ) -> Result<(), DropReason> {
     if datagram.cast != Cast::Unicast {
@@ -109,7 +109,7 @@ pub(crate) fn echo(
     let mut header = Header::new(own, peer, Protocol::ICMP);
     header.ttl = ttl;
     header.tos = datagram.header.tos.with_ecn(ip::Ecn::NotEct);
-    let reply = wire::echo_reply(datagram.payload);
+    let reply = wire::echo_reply(&datagram.payload);
     out.send(now, &header, reply).map_err(|_| DropReason::EchoSource)
 }
 

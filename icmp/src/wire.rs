@@ -121,20 +121,20 @@ pub(crate) fn error(cause: Cause, quote: &[u8]) -> Option<Packet> {
     Some(packet)
 }
 
-/// Turns an echo request into its reply, in its own buffer: identifier, sequence number and data
-/// stay as they came (RFC 792).
-pub(crate) fn echo_reply(mut request: Packet) -> Packet {
-    request[0] = ECHO_REPLY;
-    request[1] = 0;
-    fill_checksum(&mut request);
-    request
+/// The reply to an echo request: identifier, sequence number and data as they came (RFC 792). It
+/// is a packet of its own, for what devices noted on the request is not true of the reply.
+pub(crate) fn echo_reply(request: &Packet) -> Packet {
+    let mut reply = Packet::from_payload(request);
+    reply[0] = ECHO_REPLY;
+    reply[1] = 0;
+    fill_checksum(&mut reply);
+    reply
 }
 
 fn fill_checksum(packet: &mut Packet) {
     packet[2..4].fill(0);
     let check = Sum::default().bytes(packet).finish();
     packet[2..4].copy_from_slice(&check.to_be_bytes());
-    packet.set_checksum(Checksum::None);
 }
 
 /// Whether an ICMP message of this type may be the subject of an error: only the queries may

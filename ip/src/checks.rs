@@ -50,7 +50,7 @@ pub(crate) fn source(
     }
     let ours = interfaces.is_local(ip.src);
     let martian = !is_host(ip.src)
-        || interfaces.broadcast(ip.src).is_some()
+        || interfaces.is_broadcast(ip.src)
         || ours != from.loopback
         || ip.src.is_loopback() && !from.loopback;
     if martian { Err(DropReason::Martian) } else { Ok(()) }
@@ -78,9 +78,9 @@ pub(crate) fn destination(
     if !is_host(dst) || dst.is_loopback() && !from.loopback {
         return Err(DropReason::BadDestination);
     }
-    if let Some(on) = interfaces.broadcast(dst) {
+    if interfaces.is_broadcast(dst) {
         // RFC 2644: a broadcast for another network of ours is not forwarded to it.
-        return if on == from.index || from.loopback {
+        return if from.is_broadcast(dst) || from.loopback {
             Ok(Destination::Here(Cast::Broadcast))
         } else {
             Err(DropReason::NotForUs)

@@ -5,6 +5,7 @@ use netdev::{Cast, Instant, Packet, Segmentation, checksum};
 use crate::counters::Traffic;
 use crate::output::Segments;
 use crate::settings::MAX_DATAGRAM;
+use crate::ways::next_hop;
 use crate::wire::Ipv4Fields;
 use crate::{Cause, DropReason, Hop, IfIndex, Input, NextHop, Report, Router, Ttl};
 
@@ -30,7 +31,7 @@ impl Router {
         }
         let way = self.table_route(ip.dst).and_then(|entry| {
             let out = self.interfaces.up(entry.iface).filter(|out| !out.loopback)?;
-            Some((out.index, out.mtu, self.hop(ip.dst, entry)))
+            Some((out.index, out.mtu, next_hop(ip.dst, entry, out)))
         });
         let Some((out, mtu, hop @ Hop::Neighbour(next))) = way else {
             return self.refuse(DropReason::NoRoute, Cause::NetworkUnreachable, cast, packet);

@@ -81,11 +81,9 @@ impl Interfaces {
         self.iter().find(|interface| interface.owns(addr))
     }
 
-    /// The interface on whose network `addr` means everybody.
-    pub(crate) fn broadcast(&self, addr: Ipv4Addr) -> Option<IfIndex> {
-        let addr = IpAddr::V4(addr);
-        let all = |cidr: &Cidr| cidr.broadcast() == Some(addr);
-        self.iter().find(|i| !i.loopback && i.addrs.iter().any(all)).map(|i| i.index)
+    /// Whether `addr` means everybody on the network of any interface.
+    pub(crate) fn is_broadcast(&self, addr: Ipv4Addr) -> bool {
+        self.iter().any(|interface| interface.is_broadcast(addr))
     }
 }
 
@@ -95,6 +93,12 @@ impl Interface {
     pub(crate) fn owns(&self, addr: Ipv4Addr) -> bool {
         let addr = IpAddr::V4(addr);
         self.addrs.iter().any(|own| own.addr == addr || self.loopback && own.contains(addr))
+    }
+
+    /// Whether `addr` means everybody on one of its networks.
+    pub(crate) fn is_broadcast(&self, addr: Ipv4Addr) -> bool {
+        let addr = Some(IpAddr::V4(addr));
+        !self.loopback && self.addrs.iter().any(|own| own.broadcast() == addr)
     }
 
     /// The network that `addr` is a neighbour on.

@@ -158,7 +158,7 @@ impl Router {
             && interface.network_of(gateway).is_some()
             && checks::is_host(better)
             && !self.interfaces.is_local(better)
-            && self.interfaces.broadcast(better).is_none();
+            && !self.interfaces.is_broadcast(better);
         if plausible {
             tracing::debug!(%dst, %from, to = %gateway, "redirect followed");
             self.redirects.follow(now, dst, &route, gateway);
@@ -173,7 +173,9 @@ impl Router {
             if !interface.reaches(gateway) {
                 return Err(Error::GatewayUnreachable(gateway));
             }
-            if self.is_local(gateway) || Some(interface.index) == self.broadcast(gateway) {
+            if self.is_local(gateway)
+                || interface.network_of(gateway).and_then(Cidr::broadcast) == Some(gateway)
+            {
                 return Err(Error::BadAddress(gateway, "a gateway"));
             }
         }
@@ -193,13 +195,6 @@ impl Router {
             return Ok(());
         }
         removed
-    }
-
-    fn broadcast(&self, addr: IpAddr) -> Option<IfIndex> {
-        match addr {
-            IpAddr::V4(addr) => self.interfaces.broadcast(addr),
-            IpAddr::V6(_) => None,
-        }
     }
 }
 

@@ -94,7 +94,7 @@ impl SimpleHost {
             Hop::Neighbour(dst)
         } else if addr.is_multicast() {
             Hop::Group(dst)
-        } else if addr.is_broadcast() || self.interfaces.broadcast(addr).is_some() {
+        } else if addr.is_broadcast() || interface.is_broadcast(addr) {
             Hop::Broadcast
         } else if !checks::is_host(addr) || addr.is_loopback() {
             return Err(Cause::NetworkUnreachable);

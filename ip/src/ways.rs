@@ -57,7 +57,7 @@ impl Router {
         }
         let entry = self.redirects.correct(now, dst, entry).unwrap_or(entry);
         let interface = self.interfaces.usable(entry).ok_or(Cause::NetworkUnreachable)?;
-        let hop = self.hop(dst, entry);
+        let hop = next_hop(dst, entry, interface);
         let configured =
             entry.source.and_then(v4).filter(|source| self.interfaces.is_local(*source));
         let source = src
@@ -66,15 +66,6 @@ impl Router {
             .ok_or(Cause::NetworkUnreachable)?;
         let mtu = self.path_mtus.mtu(now, dst, interface.mtu);
         Ok(route(interface, hop, source, mtu))
-    }
-
-    /// Where `entry` sends a datagram for `dst` next: never to a neighbour that is everybody.
-    pub(crate) fn hop(&self, dst: Ipv4Addr, entry: &RouteEntry) -> Hop {
-        match entry.gateway {
-            Some(gateway) => Hop::Neighbour(gateway),
-            None if self.interfaces.broadcast(dst) == Some(entry.iface) => Hop::Broadcast,
-            None => Hop::Neighbour(dst.into()),
-        }
     }
 
     /// An own address, on whichever interface, is reached through the loopback interface.
@@ -117,6 +108,15 @@ impl Router {
         let near = interface.network_of(next).and_then(|own| v4(own.addr));
         let others = || self.interfaces.iter().filter(|other| other.up && !other.loopback);
         near.or_else(|| interface.first_addr()).or_else(|| others().find_map(Interface::first_addr))
+    }
+}
+
+/// Where `entry` sends a datagram for `dst` next: never to a neighbour that is everybody.
+pub(crate) fn next_hop(dst: Ipv4Addr, entry: &RouteEntry, interface: &Interface) -> Hop {
+    match entry.gateway {
+        Some(gateway) => Hop::Neighbour(gateway),
+        None if interface.is_broadcast(dst) => Hop::Broadcast,
+        None => Hop::Neighbour(dst.into()),
     }
 }
 

@@ -2,8 +2,9 @@
 //! prompt while it is edited.
 
 use std::io::{self, Write};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use rustyline::ExternalPrinter;
 
@@ -18,7 +19,7 @@ const WAITING_LINES: usize = 1024;
 /// `move || terminal.clone()`.
 #[derive(Clone)]
 pub struct Terminal {
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Shared>,
     stream: Stream,
 }
 
@@ -28,10 +29,14 @@ enum Stream {
     Err,
 }
 
+/// The streams have locks of their own: a reader of the one that is slow, or has stopped, must
+/// not stop the stack's event loop when it logs to the other.
 struct Shared {
-    out: Sink,
-    err: Sink,
-    editor: Option<Editor>,
+    out: Mutex<Sink>,
+    err: Mutex<Sink>,
+    /// Held for reading during each write, so that no line that was begun before the prompt
+    /// comes out after it.
+    editor: RwLock<Option<Editor>>,
 }
 
 enum Sink {
@@ -44,7 +49,7 @@ enum Sink {
 struct Editor {
     lines: SyncSender<String>,
     editing: bool,
-    lost: usize,
+    lost: AtomicUsize,
 }
 
 impl Terminal {
@@ -65,8 +70,9 @@ impl Terminal {
     }
 
     fn new(out: Sink, err: Sink) -> Terminal {
-        let shared = Shared { out, err, editor: None };
-        Terminal { shared: Arc::new(Mutex::new(shared)), stream: Stream::Out }
+        let shared =
+            Shared { out: Mutex::new(out), err: Mutex::new(err), editor: RwLock::new(None) };
+        Terminal { shared: Arc::new(shared), stream: Stream::Out }
     }
 
     /// The same terminal's stream for results.
@@ -87,7 +93,7 @@ impl Terminal {
 
     /// Whether a child that inherits the process's streams writes to the same place.
     pub(crate) fn is_process(&self) -> bool {
-        matches!(self.lock().out, Sink::Process(_))
+        matches!(*self.sink(), Sink::Process(_))
     }
 
     /// From now on [`Terminal::edit`] may say that a line is being edited by the editor to which
@@ -103,69 +109,67 @@ impl Terminal {
                 }
             }
         });
-        self.lock().editor = Some(Editor { lines, editing: false, lost: 0 });
+        let editor = Editor { lines, editing: false, lost: AtomicUsize::new(0) };
+        *self.shared.editor.write().unwrap_or_else(PoisonError::into_inner) = Some(editor);
     }
 
     /// A line is being edited from now on, or no longer.
     pub(crate) fn edit(&self, on: bool) {
-        if let Some(editor) = &mut self.lock().editor {
+        let mut editor = self.shared.editor.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(editor) = &mut *editor {
             editor.editing = on;
         }
     }
 
     /// Whether a line is being edited.
     pub(crate) fn is_editing(&self) -> bool {
-        self.lock().editor.as_ref().is_some_and(|editor| editor.editing)
+        self.editor().as_ref().is_some_and(|editor| editor.editing)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    fn editor(&self) -> RwLockReadGuard<'_, Option<Editor>> {
+        self.shared.editor.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sink(&self) -> MutexGuard<'_, Sink> {
+        let sink = match self.stream {
+            Stream::Out => &self.shared.out,
+            Stream::Err => &self.shared.err,
+        };
+        sink.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Write for Terminal {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let stream = self.stream;
-        let mut shared = self.lock();
-        match &mut shared.editor {
-            Some(editor) if editor.editing => {
-                editor.print(bytes);
-                Ok(bytes.len())
-            }
-            _ => {
-                shared.sink(stream).write_all(bytes)?;
-                Ok(bytes.len())
-            }
+        match &*self.editor() {
+            Some(editor) if editor.editing => editor.print(bytes),
+            _ => self.sink().writer().write_all(bytes)?,
         }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let stream = self.stream;
-        self.lock().sink(stream).flush()
+        self.sink().writer().flush()
     }
 }
 
-impl Shared {
-    fn sink(&mut self, stream: Stream) -> &mut dyn Write {
-        let sink = match stream {
-            Stream::Out => &mut self.out,
-            Stream::Err => &mut self.err,
-        };
-        match sink {
+impl Sink {
+    fn writer(&mut self) -> &mut dyn Write {
+        match self {
             Sink::Process(writer) | Sink::Other(writer) => writer,
         }
     }
 }
 
 impl Editor {
-    fn print(&mut self, bytes: &[u8]) {
+    fn print(&self, bytes: &[u8]) {
         let mut line = String::from_utf8_lossy(bytes).into_owned();
-        if self.lost > 0 {
-            line = format!("({} lines left out)\n{line}", self.lost);
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            line = format!("({lost} lines left out)\n{line}");
         }
-        match self.lines.try_send(line) {
-            Ok(()) => self.lost = 0,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.lost += 1,
+        if self.lines.try_send(line).is_err() {
+            self.lost.fetch_add(lost + 1, Ordering::Relaxed);
         }
     }
 }
@@ -245,6 +249,31 @@ mod tests {
         terminal.edit(false);
         terminal.line("after");
         assert_eq!(captured.text(), "before\nafter\n");
+    }
+
+    #[test]
+    fn a_reader_that_stopped_does_not_stop_the_log() {
+        struct Stuck(Receiver<()>);
+        impl Write for Stuck {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let _ = self.0.recv();
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (release, stuck) = channel();
+        let log = Captured::default();
+        let terminal = Terminal::to(Stuck(stuck), log.clone());
+        let out = terminal.out();
+        let waits = std::thread::spawn(move || out.line("result"));
+        std::thread::sleep(Duration::from_millis(20));
+        terminal.err().line("log");
+        assert_eq!(log.text(), "log\n");
+        assert!(!waits.is_finished());
+        drop(release);
+        waits.join().unwrap();
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn an_interrupt_ends_every_kind_of_waiting() {
         let raiser = a.interrupt_after(Duration::from_millis(50));
         let start = Instant::now();
         assert_eq!(a.run(line).0, ExitStatus::INTERRUPTED, "{line}");
-        assert!(start.elapsed() < Duration::from_secs(2), "{line}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{line}");
         raiser.join().unwrap();
         a.shell.interrupt().lower();
     }

@@ -139,6 +139,7 @@ impl Stack {
     }
 
     pub(crate) fn after_call(&mut self, now: Instant) {
+        self.seen = self.seen.max(now);
         self.handle_events(now);
         self.interfaces.flush(now);
     }

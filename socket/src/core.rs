@@ -1,5 +1,6 @@
 //! A running stack behind its lock: what the sockets, the pollers and the event loop share.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -16,6 +17,11 @@ use crate::{Event, Interest, Stack, error, sys};
 /// How often a thread lets loopback answer before it leaves the rest to the event loop.
 const INLINE_TURNS: usize = 16;
 
+thread_local! {
+    /// The address of the core whose stack this thread has lent to a closure; 0: none.
+    static INSIDE: Cell<usize> = const { Cell::new(0) };
+}
+
 /// What everybody who has to do with one running stack holds.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -26,9 +32,11 @@ pub(crate) struct Core {
     shared: Mutex<Shared>,
     /// Wakes the event loop.
     pub(crate) signal: sys::Signal,
-    /// Told of every turn of the event loop, while somebody asks for it.
+    /// Rung whenever a thread has done something with the stack, while somebody wants to know.
     turned: Arc<Bell>,
     start: Clock,
+    /// The stack's time at `start`.
+    start_at: Instant,
 }
 
 /// What is under the lock.
@@ -65,6 +73,7 @@ pub(crate) struct Sleep {
 impl Core {
     pub(crate) fn new(stack: Stack) -> io::Result<Core> {
         Ok(Core {
+            start_at: stack.seen,
             turnstile: Mutex::new(()),
             shared: Mutex::new(Shared {
                 stack,
@@ -82,13 +91,37 @@ impl Core {
 
     /// Now, in the stack's time.
     pub(crate) fn now(&self) -> Instant {
-        Instant::ZERO + self.start.elapsed()
+        self.start_at + self.start.elapsed()
     }
 
     /// The stack, for this thread alone. A thread that panicked with it leaves it usable: a call
     /// that ended in the middle is no worse than a packet that got lost.
+    ///
+    /// # Panics
+    /// In a closure of [`Net::with`](crate::Net::with) on the same stack, which would wait for
+    /// itself for ever.
     pub(crate) fn lock(&self) -> Locked<'_> {
+        assert!(!self.is_lent(), "a socket of a stack was used inside `Net::with` on it");
         Locked { core: self, shared: Some(self.acquire()) }
+    }
+
+    /// Whether this thread has lent the stack to a closure.
+    pub(crate) fn is_lent(&self) -> bool {
+        INSIDE.get() == std::ptr::from_ref(self).addr()
+    }
+
+    /// Calls the stack under the lock.
+    pub(crate) fn with<T>(&self, call: impl FnOnce(&mut Stack, Instant) -> T) -> T {
+        struct Restore(usize);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                INSIDE.set(self.0);
+            }
+        }
+        let mut locked = self.lock();
+        let now = self.now();
+        let _restore = Restore(INSIDE.replace(std::ptr::from_ref(self).addr()));
+        call(&mut locked.stack, now)
     }
 
     fn acquire(&self) -> MutexGuard<'_, Shared> {
@@ -126,7 +159,8 @@ impl Core {
         }
     }
 
-    /// Waits until the event loop has taken another turn; `false` where `deadline` is over first.
+    /// Waits until another thread has done something with the stack, as the event loop does in
+    /// every turn; `false` where `deadline` is over first.
     pub(crate) fn wait_turn<'a>(
         &'a self,
         mut locked: Locked<'a>,
@@ -293,14 +327,6 @@ impl Locked<'_> {
             shared.pollers.mark(poller, key, &mut shared.waiters.woken);
         }
     }
-
-    /// The event loop has taken a turn.
-    pub(crate) fn turned(&mut self) {
-        if self.turn_watchers > 0 {
-            let turned = Arc::clone(&self.core.turned);
-            self.waiters.woken.add(&turned);
-        }
-    }
 }
 
 impl Drop for Locked<'_> {
@@ -308,7 +334,17 @@ impl Drop for Locked<'_> {
         if self.shared.is_none() {
             return;
         }
+        if std::thread::panicking() {
+            // The stack may not be touched in the middle of whatever went wrong; the event loop
+            // finds out what is to be done.
+            self.core.signal.raise();
+            return;
+        }
         self.run_inline();
+        if self.turn_watchers > 0 {
+            let turned = Arc::clone(&self.core.turned);
+            self.waiters.woken.add(&turned);
+        }
         self.release();
     }
 }

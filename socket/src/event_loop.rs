@@ -43,7 +43,6 @@ impl Drop for End<'_> {
         let mut locked = self.0.lock();
         locked.phase = Phase::Stopped;
         locked.wake_all();
-        locked.turned();
     }
 }
 
@@ -57,7 +56,6 @@ fn run(core: &Core, mut watch: Watch) {
         }
         let progress = locked.stack.poll(core.now());
         watch.give_up_broken(&mut locked.stack, progress.received);
-        locked.turned();
         if progress.more {
             continue;
         }

@@ -34,7 +34,7 @@ impl Interface {
     pub(crate) fn is_gone(&self) -> bool {
         let device = self.port.device();
         let waits = device.poll_at().is_some() || (device.interest().is_some() && !self.given_up);
-        device.link() != LinkState::Up && !waits
+        self.link != LinkState::Up && !waits
     }
 
     /// The interface as IP is told of it.
@@ -138,6 +138,10 @@ impl Interfaces {
     pub(crate) fn remove(&mut self, index: IfIndex) -> Option<Interface> {
         let at = self.list.iter().position(|i| i.index == index)?;
         Some(self.list.remove(at))
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.list.clear();
     }
 
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, Interface> {

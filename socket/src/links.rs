@@ -14,7 +14,7 @@ impl Stack {
         for place in 0..self.interfaces.len() {
             let interface = self.interfaces.at(place);
             let index = interface.index;
-            let (link, gone) = (interface.port.device().link(), interface.is_gone());
+            let link = interface.port.device().link();
             if interface.link != link {
                 let name = interface.port.device().name();
                 tracing::debug!(interface = name, from = ?interface.link, to = ?link, "link");
@@ -24,6 +24,7 @@ impl Stack {
                     let _ = interface.configure_resolver(now, arp::Change::Flush);
                 }
             }
+            let gone = interface.is_gone();
             if interface.gone != gone {
                 interface.gone = gone;
                 self.gone_changed = true;

@@ -34,7 +34,7 @@ struct Owner {
 }
 
 impl Net {
-    /// Starts the event loop of a stack.
+    /// Starts the event loop of a stack. Time goes on from the latest that the stack has seen.
     ///
     /// # Errors
     /// Where the system gives no thread or no descriptor for it.
@@ -45,11 +45,12 @@ impl Net {
     }
 
     /// Calls the stack, at the time that it is: to look at it, or to configure it. The event loop
-    /// and every socket wait meanwhile, so `call` must not use a socket, drop one, or take long.
+    /// and every socket wait meanwhile, so `call` must not take long.
+    ///
+    /// # Panics
+    /// Where `call` uses or drops a socket of this stack, which would wait for itself for ever.
     pub fn with<T>(&self, call: impl FnOnce(&mut Stack, Instant) -> T) -> T {
-        let mut locked = self.core().lock();
-        let now = self.core().now();
-        call(&mut locked.stack, now)
+        self.core().with(call)
     }
 
     /// Now, in the stack's time.
@@ -118,6 +119,8 @@ impl Owner {
 impl Drop for Owner {
     fn drop(&mut self) {
         self.shutdown(DROP_TIMEOUT);
+        // Sockets may be there still, and hold the rest; but a TAP is free for the next.
+        self.core.lock().stack.interfaces.clear();
     }
 }
 

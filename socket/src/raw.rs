@@ -120,6 +120,9 @@ impl RawSockets {
         if self.sockets.len() >= MAX_SOCKETS {
             return Err(SocketError::NoBuffers);
         }
+        while self.sockets.contains_key(&self.next) {
+            self.next = self.next.wrapping_add(1);
+        }
         let index = self.next;
         self.next = self.next.wrapping_add(1);
         self.sockets.insert(

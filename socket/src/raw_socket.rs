@@ -147,3 +147,6 @@ impl Pollable for RawSocket {
         &self.socket
     }
 }
+
+#[cfg(test)]
+mod tests;

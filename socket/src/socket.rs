@@ -135,6 +135,10 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
+        if std::thread::panicking() && self.core.is_lent() {
+            // A second panic would end the process; a socket left open is the lesser evil.
+            return;
+        }
         if let Key::Tcp(handle) = self.key {
             let linger = self.core.lock().stack.tcp.settings(handle).ok().and_then(|s| s.linger);
             if let Some(linger) = linger.filter(|l| !l.is_zero() && !self.is_nonblocking()) {

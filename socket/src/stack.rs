@@ -49,6 +49,8 @@ pub struct Stack {
     pub(crate) memberships: BTreeSet<(Handle, IfIndex, IpAddr)>,
     /// Which interface is served first; the next one at the next poll.
     first: usize,
+    /// The latest time that anybody told.
+    pub(crate) seen: Instant,
     /// Whether the device of any interface is gone for good.
     pub(crate) any_gone: bool,
     /// Whether that changed since the waiters were told.
@@ -86,6 +88,7 @@ impl Stack {
             raw,
             memberships: BTreeSet::new(),
             first: 0,
+            seen: Instant::ZERO,
             any_gone: false,
             gone_changed: false,
         }
@@ -112,6 +115,7 @@ impl Stack {
     }
 
     fn turn(&mut self, now: Instant, which: Which) -> Progress {
+        self.seen = self.seen.max(now);
         let mut received = 0;
         let mut more = false;
         let count = self.interfaces.len();

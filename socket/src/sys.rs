@@ -90,7 +90,7 @@ mod epoll {
         epoll: OwnedFd,
         events: Vec<libc::epoll_event>,
         /// The kernel is older than 5.11 and has no epoll_pwait2.
-        coarse: bool,
+        pub(super) coarse: bool,
     }
 
     impl Selector {
@@ -269,7 +269,7 @@ mod tests {
     fn an_eventfd_wakes_an_epoll() {
         for coarse in [false, true] {
             let (signal, mut selector) = (Signal::new().unwrap(), Selector::new().unwrap());
-            let _ = coarse;
+            selector.coarse = coarse;
             selector.set(signal.as_fd().as_raw_fd(), 7, false).unwrap();
             selector.set(signal.as_fd().as_raw_fd(), 7, false).unwrap();
             a_signal_wakes(&signal, |t| selector.wait(t).unwrap());

@@ -87,12 +87,12 @@ impl UdpSocket {
 
     /// As [`std::net::UdpSocket::recv`].
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(self.connected()?.copy(buffer, false)?.0)
+        Ok(self.copy(buffer, false)?.0)
     }
 
     /// As [`std::net::UdpSocket::peek`].
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(self.connected()?.copy(buffer, true)?.0)
+        Ok(self.copy(buffer, true)?.0)
     }
 
     /// The oldest datagram with all that is known of it, without a copy.
@@ -216,10 +216,6 @@ impl UdpSocket {
         let count = received.data.len().min(buffer.len());
         buffer[..count].copy_from_slice(&received.data[..count]);
         Ok((count, received.from))
-    }
-
-    fn connected(&self) -> io::Result<&UdpSocket> {
-        self.peer_addr().map(|_| self)
     }
 
     fn membership(&self, group: Ipv4Addr, interface: Ipv4Addr, join: bool) -> io::Result<()> {

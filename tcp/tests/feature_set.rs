@@ -65,6 +65,8 @@ tests! {
         an_ack_is_delayed_half_a_second_at_most,
         every_second_segment_is_acknowledged_at_once,
         defect_the_send_window_counts_what_is_in_flight,
+        silly_windows_are_not_announced,
+        silly_windows_are_not_filled,
         small_writes_wait_for_the_ack_of_the_first,
         no_delay_sends_them_at_once,
         the_right_edge_never_moves_back;
@@ -73,6 +75,8 @@ tests! {
         corruption,
         a_slow_link_with_a_short_queue,
         lost_data_is_sent_again_with_growing_patience,
+        three_duplicate_acks_bring_what_was_lost_at_once,
+        karns_rule,
         r04_data_and_fin_in_one_segment,
         data_out_of_order_is_put_in_order,
         overlapping_segments_are_put_together,

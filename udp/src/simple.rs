@@ -133,30 +133,28 @@ impl Datagrams for SimpleUdp {
         peer: Option<SocketAddr>,
         out: &dyn Output,
     ) -> Result<(), SocketError> {
-        if self.find(socket)?.info.local.port() == 0 && peer.is_some() {
-            let port = self.ephemeral(ANY);
-            self.find(socket)?.info.local.set_port(port);
+        let Socket { info, address_by_connect, .. } = self.find(socket)?;
+        let (mut local, broadcast) = (info.local, info.broadcast);
+        // The address that bind gave; one that connect chose is chosen anew.
+        let bound = Some(local.ip()).filter(|addr| *addr != ANY && !*address_by_connect);
+        let mut source = ANY;
+        if let Some(to) = peer {
+            if to.ip() == ANY || to.port() == 0 {
+                return Err(SocketError::Invalid);
+            }
+            let route = out.route(now, to.ip(), bound)?;
+            if route.hop == Hop::Broadcast && !broadcast {
+                return Err(SocketError::Denied);
+            }
+            source = route.source;
+            if local.port() == 0 {
+                local.set_port(self.ephemeral(source));
+            }
         }
+        local.set_ip(bound.unwrap_or(source));
         let socket = self.find(socket)?;
-        if socket.address_by_connect {
-            socket.info.local.set_ip(ANY);
-        }
-        socket.address_by_connect = false;
-        socket.info.peer = None;
-        let Some(to) = peer else { return Ok(()) };
-        if to.ip() == ANY || to.port() == 0 {
-            return Err(SocketError::Invalid);
-        }
-        let bound = Some(socket.info.local.ip()).filter(|addr| *addr != ANY);
-        let route = out.route(now, to.ip(), bound)?;
-        if route.hop == Hop::Broadcast && !socket.info.broadcast {
-            return Err(SocketError::Denied);
-        }
-        if bound.is_none() {
-            socket.info.local.set_ip(route.source);
-            socket.address_by_connect = true;
-        }
-        socket.info.peer = peer;
+        (socket.info.local, socket.info.peer) = (local, peer);
+        socket.address_by_connect = bound.is_none() && peer.is_some();
         Ok(())
     }
 

@@ -127,7 +127,7 @@ impl Table {
             .get(&(to, from))
             .or_else(|| self.by_local.get(&to))
             .or_else(|| self.by_local.get(&any));
-        self.listed(listed).last().map(|socket| socket.handle)
+        self.listed(listed).next_back().map(|socket| socket.handle)
     }
 
     /// The sockets that are connected from `local` to `peer`.
@@ -141,7 +141,10 @@ impl Table {
         self.listed(self.by_port.get(&port))
     }
 
-    fn listed<'a>(&'a self, list: Option<&'a Vec<u32>>) -> impl Iterator<Item = &'a Socket> {
+    fn listed<'a>(
+        &'a self,
+        list: Option<&'a Vec<u32>>,
+    ) -> impl DoubleEndedIterator<Item = &'a Socket> {
         list.into_iter().flatten().filter_map(|index| self.at(*index))
     }
 }

@@ -111,3 +111,17 @@ fn a_probe_is_not_sent_from_an_address_that_was_taken_from_us() {
     bench.secs(5);
     assert_eq!(bench.link.arp(), [(PEER, request(ME, OTHER_ADDR, PEER_ADDR))]);
 }
+
+/// Only a reply to our own link address answers our question; one to somebody else's does not
+/// prove that the neighbour hears us.
+#[test]
+fn a_reply_to_another_link_address_does_not_confirm() {
+    let mut bench = Bench::cache(Config::default());
+    let _ = bench.send(PEER_ADDR, b"x");
+    let _ = bench.input(Message { target_mac: OTHER, ..reply(PEER, PEER_ADDR) });
+    assert_eq!(bench.state(PEER_ADDR), Some(State::Delay));
+    bench.secs(5);
+    assert_eq!(bench.state(PEER_ADDR), Some(State::Probe));
+    let _ = bench.input(Message { target_mac: OTHER, ..reply(PEER, PEER_ADDR) });
+    assert_eq!(bench.state(PEER_ADDR), Some(State::Probe));
+}

@@ -1,7 +1,7 @@
 //! What every implementation does: each test runs over both.
 
 use ip::{Tos, Ttl};
-use netdev::Checksum;
+use netdev::{Checksum, Faults};
 
 use super::*;
 use crate::{DropReason, EchoOnly};
@@ -24,6 +24,7 @@ for_each_implementation!(
     echoes_of_every_length_are_answered,
     r16_an_echo_reply_does_not_copy_the_ttl,
     an_echo_reply_has_the_service_class_of_its_request,
+    an_echo_reply_has_nothing_of_what_devices_noted_on_the_request,
     an_echo_to_a_group_is_not_answered,
     an_echo_from_a_broadcast_address_is_not_answered,
     an_echo_without_a_way_back_is_counted,
@@ -77,6 +78,16 @@ fn an_echo_reply_has_the_service_class_of_its_request(mut bench: Bench) {
     request.header.tos = Tos(0xb9);
     assert_eq!(bench.input(request), Input::Consumed);
     assert_eq!(bench.sent().0.tos, Tos(0xb8));
+}
+
+/// Or a capture would say that a fault injector had delayed the reply.
+fn an_echo_reply_has_nothing_of_what_devices_noted_on_the_request(mut bench: Bench) {
+    let mut request = message(PEER, ME, &echo(b"x"));
+    request.payload.note_fault(Faults::DELAYED);
+    request.payload.set_checksum(Checksum::Verified);
+    assert_eq!(bench.input(request), Input::Consumed);
+    let (_, reply) = bench.below.sent.remove(0);
+    assert_eq!((reply.faults(), reply.checksum()), (Faults::empty(), Checksum::None));
 }
 
 fn an_echo_to_a_group_is_not_answered(mut bench: Bench) {

@@ -75,6 +75,20 @@ fn a_route_over_an_interface_that_is_down_gives_way() {
     assert!(ip.routes().iter().all(|route| route.iface != FAR), "its routes are gone with it");
 }
 
+/// Two interfaces on one network: a broadcast is one on either.
+#[test]
+fn a_broadcast_is_one_on_every_interface_of_its_network() {
+    let mut ip = router();
+    ip.configure(T0, Change::SetInterface(eth(FAR, "10.0.0.9/24", 1500))).unwrap();
+    let input =
+        ip.input(T0, FAR, Cast::Broadcast, Forge::to("10.0.0.255").packet(), &mut Below::default());
+    assert!(matches!(input, Input::Deliver(_)), "{input:?}");
+    let down = Interface { up: false, ..eth(NEAR, "10.0.0.1/24", 1500) };
+    ip.configure(T0, Change::SetInterface(down)).unwrap();
+    let route = ip.route(T0, addr("10.0.0.255"), None).unwrap();
+    assert_eq!((route.iface, route.hop), (FAR, Hop::Broadcast));
+}
+
 /// Groups and broadcasts leave by the interface of the source, or as the table says.
 #[test]
 fn the_sender_of_a_group_datagram_chooses_the_interface() {

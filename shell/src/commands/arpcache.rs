@@ -1,3 +1,5 @@
+//! `arpcache`: the neighbours.
+
 use std::io::Write;
 
 use arp::{Entry, State};

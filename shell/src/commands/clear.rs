@@ -1,3 +1,5 @@
+//! `clear`: an empty screen.
+
 use std::io::Write;
 
 use clap::ArgMatches;

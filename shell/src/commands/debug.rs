@@ -1,3 +1,5 @@
+//! `debug`: what the stack says of itself.
+
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches};
 

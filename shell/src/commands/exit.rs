@@ -1,3 +1,5 @@
+//! `exit`: ends the shell.
+
 use clap::{Arg, ArgMatches, value_parser};
 
 use super::Command;

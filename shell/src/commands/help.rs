@@ -1,3 +1,5 @@
+//! `help`: what there is, from the tree that parses it.
+
 use std::io::Write;
 
 use clap::builder::PossibleValuesParser;

@@ -1,3 +1,5 @@
+//! `ifconfig`: interfaces and their traffic.
+
 use std::io::Write;
 
 use clap::ArgMatches;

@@ -1,3 +1,5 @@
+//! `jobs`: what runs in the background.
+
 use clap::ArgMatches;
 
 use super::Command;

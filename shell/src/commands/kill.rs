@@ -1,3 +1,5 @@
+//! `kill`: ends services.
+
 use anyhow::bail;
 use clap::{Arg, ArgMatches, value_parser};
 

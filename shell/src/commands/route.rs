@@ -1,3 +1,5 @@
+//! `route`: the routing table.
+
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -1,3 +1,5 @@
+//! `serve`: starts services.
+
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::path::{Path, PathBuf};

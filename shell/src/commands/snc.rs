@@ -1,3 +1,5 @@
+//! `snc`: netcat, one way at a time.
+
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, SocketAddrV4};
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! `stat`: the counters.
+
 use std::io::Write;
 
 use clap::{Arg, ArgAction, ArgMatches};

@@ -1,3 +1,5 @@
+//! `wait`: keeps services up in a script.
+
 use anyhow::bail;
 use clap::{Arg, ArgMatches, value_parser};
 

@@ -1,4 +1,4 @@
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -7,7 +7,7 @@ use netdev::{Capabilities, Device, Interest, Medium, Packet, Stats, UnixLink};
 
 use super::*;
 use crate::testing::*;
-use crate::{Poller, RawSocket, UdpSocket};
+use crate::{Interest as Want, Mode, Poller, RawSocket, TcpListener, TcpStream, UdpSocket};
 
 /// A device that is asked for packets, and how often.
 struct Odd {
@@ -155,18 +155,52 @@ fn the_last_handle_ends_the_stack_and_the_peer_learns_that_its_device_is_gone() 
         drop(a);
         stays.send_to(b"still here", "10.0.0.2:7").unwrap();
         let mut buffer = [0; 16];
-        assert_eq!(socket.recv(&mut buffer).unwrap_err().kind(), ErrorKind::NotConnected);
         assert_eq!(socket.recv_from(&mut buffer).unwrap().0, 10);
         let waits = blocked(&b, move || socket.recv_from(&mut [0; 8]).unwrap_err().kind());
         drop(clone);
         let error = stays.send_to(b"not any more", "10.0.0.2:7").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NetworkDown);
-        // The socket holds the device; with it the link goes, and the peer's sockets are told.
-        drop(stays);
+        // The device is gone though a socket is still there, and the peer's sockets are told.
         assert_eq!(waits.join().unwrap(), ErrorKind::NetworkDown);
         local.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
         assert_eq!(local.recv_from(&mut buffer).unwrap_err().kind(), ErrorKind::WouldBlock);
     });
+}
+
+#[test]
+fn streams_and_listeners_learn_that_their_device_is_gone() {
+    soon(|| {
+        let (a, b) = nets();
+        let listener = TcpListener::bind(&b, "0.0.0.0:80").unwrap();
+        let client = TcpStream::connect(&a, "10.0.0.2:80").unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        let poller = Poller::new(&b).unwrap();
+        poller.add(&server, 1, Want::READABLE, Mode::Level).unwrap();
+        let reader = {
+            let mut server = server.try_clone().unwrap();
+            blocked(&b, move || server.read(&mut [0; 8]).map(drop).map_err(|e| e.kind()))
+        };
+        let accepts = blocked(&b, move || listener.accept().map(drop).map_err(|e| e.kind()));
+        // As when a TAP is deleted: no FIN, no reset.
+        let index = a.with(|stack, _| stack.interfaces()[1].index);
+        a.with(|stack, now| stack.remove_interface(now, index)).unwrap();
+        assert_eq!(reader.join().unwrap(), Err(ErrorKind::NetworkDown));
+        assert_eq!(accepts.join().unwrap(), Err(ErrorKind::NetworkDown));
+        assert_eq!(server.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::NetworkDown);
+        let mut events = Vec::new();
+        poller.wait(&mut events, None).unwrap();
+        assert!(events[0].is_error());
+        drop(client);
+    });
+}
+
+#[test]
+fn time_goes_on_where_the_stack_was() {
+    let mut stack = stack(1);
+    let before = Instant::from_secs(1000);
+    let _ = stack.poll(before);
+    let net = Net::start(stack).unwrap();
+    assert!(net.now() >= before && net.now() < before + Duration::from_secs(60));
 }
 
 #[test]
@@ -177,6 +211,20 @@ fn a_panic_under_the_lock_leaves_the_stack_usable() {
     assert!(panics.join().is_err());
     assert!(net.is_running());
     assert_eq!(net.with(|stack, _| stack.interfaces().len()), 1);
+}
+
+#[test]
+fn a_socket_call_inside_with_is_a_panic_and_no_deadlock() {
+    soon(|| {
+        let net = alone();
+        let socket = UdpSocket::bind(&net, "127.0.0.1:0").unwrap();
+        let (inside, other) = (net.clone(), alone());
+        let bad = std::thread::spawn(move || inside.with(|_, _| socket.local_addr()));
+        assert!(bad.join().is_err());
+        // Another stack is no matter.
+        assert_eq!(net.with(|_, _| other.with(|stack, _| stack.interfaces().len())), 1);
+        UdpSocket::bind(&net, "127.0.0.1:0").unwrap();
+    });
 }
 
 #[test]

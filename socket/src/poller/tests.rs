@@ -1,9 +1,9 @@
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 
 use super::*;
-use crate::UdpSocket;
 use crate::testing::*;
+use crate::{TcpListener, TcpStream, UdpSocket};
 
 /// A socket, one that sends to it, and a poller.
 fn set_up(net: &Net) -> (UdpSocket, UdpSocket, Poller) {
@@ -214,4 +214,64 @@ fn a_task_is_woken_through_its_waker() {
     assert_eq!(count.0.load(SeqCst), 1, "once, however often it asked");
     let ready = receiver.poll_ready(&mut context, Interest::READABLE);
     assert_eq!(ready, Poll::Ready(Readiness::READABLE));
+}
+
+#[test]
+fn no_edge_is_lost_between_threads() {
+    soon(|| {
+        let (a, b) = nets();
+        let listener = TcpListener::bind(&b, "10.0.0.2:7").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        // One thread serves all by edges alone: one that is lost, and a client waits for ever.
+        let server = std::thread::spawn(move || {
+            let poller = Poller::new(&b).unwrap();
+            poller.add(&listener, usize::MAX, Interest::READABLE, Mode::Edge).unwrap();
+            let (mut streams, mut events, mut done) = (Vec::new(), Vec::new(), 0);
+            while done < 20 {
+                events.clear();
+                poller.wait(&mut events, None).unwrap();
+                for event in &events {
+                    if event.key == usize::MAX {
+                        while let Ok((stream, _)) = listener.accept() {
+                            stream.set_nonblocking(true).unwrap();
+                            let key = streams.len();
+                            poller.add(&stream, key, Interest::READABLE, Mode::Edge).unwrap();
+                            streams.push(stream);
+                        }
+                        continue;
+                    }
+                    let mut stream = &streams[event.key];
+                    let mut bytes = [0; 100];
+                    loop {
+                        match stream.read(&mut bytes) {
+                            Ok(0) => {
+                                poller.delete(stream).unwrap();
+                                done += 1;
+                                break;
+                            }
+                            Ok(count) => stream.write_all(&bytes[..count]).unwrap(),
+                            Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                            Err(e) => panic!("{e}"),
+                        }
+                    }
+                }
+            }
+        });
+        let clients: Vec<_> = (0..20)
+            .map(|_| {
+                let a = a.clone();
+                std::thread::spawn(move || {
+                    let mut stream = TcpStream::connect(&a, "10.0.0.2:7").unwrap();
+                    for round in 0..50u8 {
+                        let mut byte = [round];
+                        stream.write_all(&byte).unwrap();
+                        stream.read_exact(&mut byte).unwrap();
+                        assert_eq!(byte, [round]);
+                    }
+                })
+            })
+            .collect();
+        clients.into_iter().for_each(|t| t.join().unwrap());
+        server.join().unwrap();
+    });
 }

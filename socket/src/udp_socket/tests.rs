@@ -120,3 +120,33 @@ fn groups_are_joined_and_left_with_the_socket() {
         assert!(left.is_err());
     });
 }
+
+#[test]
+fn threads_that_share_a_socket_get_each_datagram_once() {
+    soon(|| {
+        let net = alone();
+        let server = UdpSocket::bind(&net, "127.0.0.1:0").unwrap();
+        let client = UdpSocket::bind(&net, "127.0.0.1:0").unwrap();
+        client.connect(server.local_addr().unwrap()).unwrap();
+        let readers: Vec<_> = (0..4)
+            .map(|_| {
+                let server = server.try_clone().unwrap();
+                blocked(&net, move || {
+                    let mut seen = Vec::new();
+                    let mut byte = [0];
+                    while server.recv_from(&mut byte).is_ok_and(|_| byte[0] != 255) {
+                        seen.push(byte[0]);
+                    }
+                    seen
+                })
+            })
+            .collect();
+        // Four of the last kind, one to end each reader.
+        for n in (0..200).chain([255; 4]) {
+            client.send(&[n]).unwrap();
+        }
+        let mut seen: Vec<u8> = readers.into_iter().flat_map(|t| t.join().unwrap()).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..200).collect::<Vec<u8>>());
+    });
+}

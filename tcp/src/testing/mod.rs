@@ -31,6 +31,9 @@ mod script;
 mod seg;
 mod world;
 
+#[cfg(test)]
+mod tests;
+
 pub use host::{Host, Outbox, Sent};
 pub use link::{Link, LinkConfig};
 pub use script::{PEER, PEER_PORT, Script};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ip::{Readiness, SocketError};
-use tcp::testing::{Pair, Script, Side, World, pattern, seg};
+use tcp::testing::{Script, Side, World, pattern, seg};
 use tcp::{Flags, Shutdown, State};
 
 use crate::New;
@@ -241,8 +241,17 @@ pub(crate) fn fin_wait_2_without_a_socket_ends(new: New) {
     // What B does now meets a reset.
     world.b.send(pair.b, b"too late").unwrap();
     world.drive_for(SECOND);
-    let pair = Pair { a: pair.b, b: pair.b };
     assert!(world.b.readiness(pair.b).contains(Readiness::ERROR));
+
+    // The same, where the socket was half-closed for long before.
+    let mut world = World::new(2, new(1), new(2));
+    let pair = world.connect_pair(80);
+    world.a.shutdown(pair.a, Shutdown::Write).unwrap();
+    world.drive_for(10 * MINUTE);
+    assert_eq!(world.a.state(pair.a), State::FinWait2);
+    world.a.close(pair.a);
+    world.drive_for(10 * MINUTE);
+    assert_eq!(world.a.tcp.sockets(world.now()), []);
 }
 
 pub(crate) fn a_closed_listener_resets_what_waits(new: New) {

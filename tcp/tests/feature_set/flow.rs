@@ -94,10 +94,8 @@ fn drain(world: &mut World, pair: Pair, len: usize) {
     assert!(received == data, "wrong bytes");
 }
 
-/// §3.8.6.2.2 and RFC 1122 §4.2.3.3.
-pub(crate) fn r11_a_full_window_that_drains_is_announced(new: New) {
-    let mut script = Script::new(new(1));
-    script.accept_one(80);
+/// Sends into the window until it is shut; so many bytes.
+fn shut(script: &mut Script) -> usize {
     let mut sent = 0;
     loop {
         let window = script.info().unwrap().rcv_wnd as usize;
@@ -110,7 +108,16 @@ pub(crate) fn r11_a_full_window_that_drains_is_announced(new: New) {
         assert!(sent < 100_000_000, "the window never shuts");
     }
     script.wait(SECOND);
-    script.drain();
+    let last = script.drain().pop().expect("an ACK");
+    assert_eq!((last.ack, last.window), (Some(1 + sent as u32), Some(0)));
+    sent
+}
+
+/// §3.8.6.2.2 and RFC 1122 §4.2.3.3.
+pub(crate) fn r11_a_full_window_that_drains_is_announced(new: New) {
+    let mut script = Script::new(new(1));
+    script.accept_one(80);
+    let sent = shut(&mut script);
     let received = script.receive();
     assert_eq!(received.len(), sent);
     let updates = script.drain();
@@ -199,6 +206,35 @@ pub(crate) fn defect_the_send_window_counts_what_is_in_flight(new: New) {
     // One that takes the window back by as much makes none.
     script.inject(seg("A").ack(1461).win(1540));
     script.expect_nothing();
+}
+
+/// §3.8.6.2.2: the receiver's side.
+pub(crate) fn silly_windows_are_not_announced(new: New) {
+    let mut script = Script::new(new(1));
+    script.accept_one(80);
+    shut(&mut script);
+    let socket = script.current();
+    for _ in 0..10 {
+        assert_eq!(script.host.receive(socket, 100).map(|bytes| bytes.len()), Ok(100));
+    }
+    script.expect_nothing();
+    script.inject(seg("A").len(1));
+    let answer = script.drain().pop().expect("an answer to the probe");
+    assert_eq!(answer.window, Some(0), "1000 bytes are no window to speak of");
+}
+
+/// §3.8.6.2.1: the sender's side. What the window would take is neither a full segment nor half
+/// of the largest window: it waits, but not for ever.
+pub(crate) fn silly_windows_are_not_filled(new: New) {
+    let mut script = Script::new(new(1));
+    script.peer_window = 10_000;
+    script.accept_one(80);
+    script.send(&[7; 20_000]);
+    let sent: usize = script.drain().iter().map(|seg| seg.payload_len()).sum();
+    script.inject(seg("A").ack(1 + sent as u32).win(100));
+    script.expect_nothing();
+    let sent = script.expect_within(Duration::from_secs(60), seg("A").any_data());
+    assert!((1..=100).contains(&sent.payload_len()), "{sent}");
 }
 
 /// §3.7.4.

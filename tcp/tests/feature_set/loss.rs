@@ -63,6 +63,39 @@ pub(crate) fn lost_data_is_sent_again_with_growing_patience(new: New) {
     script.expect_quiet(Duration::from_secs(100));
 }
 
+/// RFC 5681 §3.2.
+pub(crate) fn three_duplicate_acks_bring_what_was_lost_at_once(new: New) {
+    let mut script = Script::new(new(1));
+    script.accept_one(80);
+    script.send(&pattern(0, 10 * 1460));
+    assert_eq!(script.drain().len(), 10, "an initial window of ten segments");
+    for _ in 0..2 {
+        script.inject(seg("A").ack(1));
+        script.expect_nothing();
+    }
+    script.inject(seg("A").ack(1));
+    script.expect(seg("A").seq(1).len(1460));
+    // RFC 6582 §3.2: a partial ACK brings the next.
+    script.inject(seg("A").ack(1 + 4 * 1460));
+    let again = script.drain();
+    assert_eq!(again.first().and_then(|seg| seg.seq), Some(1 + 4 * 1460), "{again:?}");
+    script.inject(seg("A").ack(1 + 10 * 1460));
+    script.expect_quiet(Duration::from_secs(100));
+}
+
+/// RFC 6298 §3: the ACK of what was sent twice says nothing about the round trip.
+pub(crate) fn karns_rule(new: New) {
+    let mut script = Script::new(new(1));
+    script.accept_one(80);
+    script.send(b"lost");
+    script.expect(seg("PA").data(b"lost"));
+    script.expect_within(Duration::from_secs(5), seg("PA").seq(1).data(b"lost"));
+    script.wait(Duration::from_millis(150));
+    script.inject(seg("A").ack(5));
+    let info = script.info().unwrap();
+    assert!(info.rtt < Duration::from_millis(50), "{:?}", info.rtt);
+}
+
 pub(crate) fn r04_data_and_fin_in_one_segment(new: New) {
     let mut script = Script::new(new(1));
     script.accept_one(80);

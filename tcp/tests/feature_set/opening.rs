@@ -149,6 +149,7 @@ pub(crate) fn defect_the_backlog_applies(new: New) {
     // Linux lets one more wait than it was told; nobody lets them all in.
     assert!((2..=3).contains(&info.receive_queue), "{} wait", info.receive_queue);
     assert_eq!(info.send_queue, 2, "the backlog as it was set");
+    assert!(world.b.counter("accept queue full") > 0, "nothing was put off");
     let mut accepted = Vec::new();
     let all = world.drive_until(|world| {
         while let Ok((socket, _)) = world.b.accept(listener) {

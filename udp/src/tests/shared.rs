@@ -43,6 +43,7 @@ for_each_implementation!(
     a_connected_socket_hears_its_peer_alone,
     the_connected_socket_comes_before_the_bound_one,
     a_socket_can_be_connected_again_and_disconnected,
+    a_connect_that_fails_changes_nothing,
     a_socket_that_is_bound_to_an_address_keeps_it,
     a_datagram_for_nobody_comes_back_as_it_was,
     a_broadcast_is_for_every_socket_at_the_port,
@@ -297,14 +298,18 @@ fn a_connected_socket_hears_its_peer_alone(mut bench: Bench) {
     assert!(matches!(bench.arrive(at(ME_TOO, 53), b"x"), Input::Unreachable(_)));
 }
 
+/// Two sockets come to have the same address and port where a connect moves one to the address
+/// that the other is bound to.
 fn the_connected_socket_comes_before_the_bound_one(mut bench: Bench) {
-    let connected = bench.bound(ME, 53);
+    let connected = bench.bound(ANY, 53);
     bench.connect(connected, at(PEER, 4000)).unwrap();
-    let other = bench.bound(ME_TOO, 53);
-    let _ = bench.arrive(at(ME, 53), b"one");
-    let _ = bench.arrive(at(ME_TOO, 53), b"two");
+    let bound = bench.bound(ME_TOO, 53);
+    bench.connect(connected, at(ME_TOO, 4000)).unwrap();
+    assert_eq!(bench.local(connected), bench.local(bound));
+    let _ = bench.input(datagram(at(ME_TOO, 4000), at(ME_TOO, 53), b"one"));
+    let _ = bench.input(datagram(at(ME_TOO, 4001), at(ME_TOO, 53), b"two"));
     assert_eq!(bench.drain(connected), [b"one"]);
-    assert_eq!(bench.drain(other), [b"two"]);
+    assert_eq!(bench.drain(bound), [b"two"]);
 }
 
 fn a_socket_can_be_connected_again_and_disconnected(mut bench: Bench) {
@@ -318,6 +323,22 @@ fn a_socket_can_be_connected_again_and_disconnected(mut bench: Bench) {
     assert_eq!((info.local, info.peer), (at(ANY, 53), None));
     assert!(matches!(bench.arrive(at(ME, 53), b"x"), Input::Delivered));
     assert_eq!(bench.send(socket, None, b"x"), Err(SocketError::DestinationRequired));
+}
+
+fn a_connect_that_fails_changes_nothing(mut bench: Bench) {
+    let socket = bench.bound(ANY, 53);
+    let nowhere = at([203, 0, 113, 1].into(), 7);
+    assert_eq!(bench.connect(socket, nowhere), Err(SocketError::NetworkUnreachable));
+    assert_eq!(bench.local(socket), at(ANY, 53));
+    bench.connect(socket, at(PEER, 4000)).unwrap();
+    let before = bench.udp.info(socket);
+    for peer in [nowhere, at(PEER, 0), at(SUBNET_BROADCAST, 7)] {
+        assert!(bench.connect(socket, peer).is_err());
+        assert_eq!(bench.udp.info(socket), before);
+    }
+    let unbound = bench.open();
+    assert!(bench.connect(unbound, nowhere).is_err());
+    assert_eq!(bench.local(unbound).port(), 0);
 }
 
 fn a_socket_that_is_bound_to_an_address_keeps_it(mut bench: Bench) {

@@ -1,3 +1,5 @@
+//! The whole web server over a stream in memory, above all what must not be reached.
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
