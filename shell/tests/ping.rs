@@ -70,6 +70,16 @@ fn where_no_route_leads_it_says_so_at_once() {
 }
 
 #[test]
+fn a_broadcast_address_is_pinged_only_on_purpose() {
+    let (mut a, _b) = pair();
+    let (status, text) = a.run("ping -c 1 10.0.0.255");
+    assert_eq!(status, ExitStatus::USAGE);
+    assert_eq!(text, "ping: 10.0.0.255: -b lets a broadcast address be pinged\n");
+    let (_, text) = a.run("ping -b -c 1 -W 0.01 10.0.0.255");
+    assert!(text.contains("1 packets transmitted") && !text.contains("errors"), "{text}");
+}
+
+#[test]
 fn silence_ends_with_the_timeout_and_status_1() {
     let (mut a, b) = pair();
     a.ok("ping -c 1 10.0.0.2");

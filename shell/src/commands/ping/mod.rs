@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Arg, ArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use super::debug::On;
 use super::{Command, seconds};
@@ -29,6 +29,7 @@ pub(super) struct Options {
     size: usize,
     count: Option<u64>,
     ttl: u8,
+    broadcast: bool,
     interval: Duration,
     patience: Duration,
 }
@@ -96,6 +97,13 @@ fn grammar(name: &'static str) -> clap::Command {
                 .help("How long to wait for the last replies"),
         )
         .arg(
+            Arg::new("broadcast")
+                .short('b')
+                .long("broadcast")
+                .action(ArgAction::SetTrue)
+                .help("Let a broadcast address be pinged"),
+        )
+        .arg(
             Arg::new("ip").required(true).value_parser(super::ipv4).help("The host's IPv4 address"),
         )
 }
@@ -107,6 +115,7 @@ fn options(arguments: &ArgMatches) -> anyhow::Result<Options> {
         size: *arguments.get_one::<u32>("size").context("no size")? as usize,
         count: arguments.get_one("count").copied(),
         ttl: *arguments.get_one("ttl").context("no TTL")?,
+        broadcast: arguments.get_flag("broadcast"),
         interval: time("interval")?,
         patience: time("timeout")?,
     })

@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
-use ip::Protocol;
+use ip::{Hop, Protocol};
 use socket::RawSocket;
 
 use super::Options;
@@ -27,6 +27,11 @@ pub(super) fn run(context: &mut Context, options: &Options) -> anyhow::Result<Ex
             return Ok(ExitStatus::USAGE);
         }
     };
+    if route.hop == Hop::Broadcast && !options.broadcast {
+        let hint = "-b lets a broadcast address be pinged";
+        context.err.line(&format!("ping: {peer}: {hint}"));
+        return Ok(ExitStatus::USAGE);
+    }
     // Two sockets: one that hears every ICMP message, since errors come from hosts on the way;
     // and one that is connected, since only that is told what goes wrong in this host.
     let hearing = RawSocket::new(&context.net, Some(Protocol::ICMP))?;
@@ -34,6 +39,7 @@ pub(super) fn run(context: &mut Context, options: &Options) -> anyhow::Result<Ex
     let sending = RawSocket::new(&context.net, Some(Protocol::ICMP))?;
     sending.set_nonblocking(true)?;
     sending.set_ttl(options.ttl.into())?;
+    sending.set_broadcast(options.broadcast)?;
     sending.connect(peer)?;
     let waiter = Waiter::new(&context.net, &hearing, &context.interrupt)?;
     waiter.errors_of(&sending)?;

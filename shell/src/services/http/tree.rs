@@ -75,6 +75,8 @@ impl Tree {
         if !real.starts_with(&self.root) {
             return Err(Status::Forbidden);
         }
+        // Who may write into the directory could put a link there between this and the opening:
+        // such a person can as well put a copy there.
         // Only then opened: to open a FIFO would wait, to open a device may do anything.
         let metadata = fs::metadata(&real).map_err(status_of)?;
         if metadata.is_dir() {
