@@ -3,7 +3,7 @@
 //! A test takes the implementation as an argument and knows nothing else of it. Tests named
 //! `r02_…` and the like stand for a defect that the program had which this stack succeeds.
 
-use tcp::{SmallTcp, Streams};
+use tcp::{Config, SmallTcp, Streams, Tcp};
 
 #[path = "feature_set/closing.rs"]
 mod closing;
@@ -25,11 +25,18 @@ fn small(seed: u64) -> Box<dyn Streams> {
     Box::new(SmallTcp::new(seed))
 }
 
+fn whole(seed: u64) -> Box<dyn Streams> {
+    Box::new(Tcp::new(Config::default(), seed))
+}
+
 /// One test for each implementation and each name.
 macro_rules! tests {
     ($($module:ident: $($name:ident),+;)+) => {
         mod small_tcp {
             $(mod $module { $(#[test] fn $name() { crate::$module::$name(crate::small) })+ })+
+        }
+        mod whole_tcp {
+            $(mod $module { $(#[test] fn $name() { crate::$module::$name(crate::whole) })+ })+
         }
     };
 }

@@ -65,7 +65,9 @@ fn fill(world: &mut World, pair: Pair, len: usize) {
     let data = pattern(0, len);
     let mut sent = 0;
     let full = world.drive_until(|world| {
-        while let Ok(bytes) = world.a.send(pair.a, &data[sent..]) {
+        while sent < len
+            && let Ok(bytes) = world.a.send(pair.a, &data[sent..])
+        {
             sent += bytes;
         }
         world.b.info(pair.b).unwrap().rcv_wnd < 1460

@@ -1,0 +1,177 @@
+//! What a stack's TCP is made with.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::congestion::CONGESTION_CONTROLS;
+use crate::parts::Part;
+use crate::reassembly::REASSEMBLIES;
+use crate::recovery::LOSS_RECOVERIES;
+use crate::rtt::ESTIMATORS;
+use crate::{CongestionControl, LossRecovery, Reassembly, RttEstimator, Settings};
+use ip::{Tos, Ttl};
+
+/// The parts, limits and timers of a TCP. The defaults are Linux's wherever Linux has the thing;
+/// where that is not what the RFC says, `deviations` gives the reason.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Reassembly of what comes out of order.
+    pub reassembly: &'static Part<dyn Reassembly>,
+    /// The estimator of the round-trip time.
+    pub rtt: &'static Part<dyn RttEstimator>,
+    /// Loss recovery.
+    pub recovery: &'static Part<dyn LossRecovery>,
+    /// The congestion control of a socket that chooses none itself.
+    pub congestion: &'static Part<dyn CongestionControl>,
+
+    /// Whether timestamps are offered and taken (RFC 7323 §3).
+    pub timestamps: bool,
+    /// Whether window scaling is (RFC 7323 §2).
+    pub window_scaling: bool,
+    /// The initial window in segments (RFC 6928).
+    pub initial_window: u32,
+    /// Whether the window shrinks while nothing is sent (RFC 5681 §4.1).
+    pub slow_start_after_idle: bool,
+    /// The MSS of a peer that names none, in bytes (RFC 9293 §3.7.1: 536).
+    pub default_mss: u16,
+    /// The least MSS that a peer may ask for: room for all options and eight bytes of data, as
+    /// Linux (against CVE-2019-11479).
+    pub min_mss: u16,
+
+    /// RTO before the first sample (RFC 6298 (2.1)).
+    pub rto_initial: Duration,
+    /// Floor of the RTO's variance term.
+    pub rto_min: Duration,
+    /// Ceiling of the RTO (RFC 6298 (2.5)).
+    pub rto_max: Duration,
+    /// How often a SYN is sent again.
+    pub syn_retries: u32,
+    /// How often a SYN-ACK is.
+    pub syn_ack_retries: u32,
+    /// How often data is, before the connection is given up (RFC 9293 §3.8.3, R2).
+    pub retries: u32,
+    /// The same for a connection without a socket.
+    pub orphan_retries: u32,
+    /// The least and the most time that an acknowledgment waits (RFC 9293 §3.8.6.3: under half a
+    /// second).
+    pub delayed_ack: (Duration, Duration),
+    /// How long a partial segment is held back by cork.
+    pub cork: Duration,
+    /// How long TIME-WAIT lasts (RFC 9293 §3.4.2: 2·MSL).
+    pub time_wait: Duration,
+    /// How long FIN-WAIT-2 lasts without a socket.
+    pub fin_wait2: Duration,
+
+    /// Ephemeral ports.
+    pub ports: RangeInclusive<u16>,
+    /// Sockets, at most.
+    pub max_sockets: usize,
+    /// Connections in all states, at most, TIME-WAIT not counted.
+    pub max_connections: usize,
+    /// Connections without a socket, at most; one more is reset.
+    pub max_orphans: usize,
+    /// Connections in TIME-WAIT, at most; one more ends the oldest.
+    pub max_time_wait: usize,
+    /// Connections of one listener that are not established yet, at most.
+    pub syn_queue: usize,
+    /// Connections of one listener that wait to be accepted, at most, whatever it asks for.
+    pub max_backlog: usize,
+    /// Challenge ACKs in a second, about, of all connections together (RFC 5961 §7).
+    pub challenge_acks: u32,
+    /// Bytes of send buffer: least, default and most that a socket may have.
+    pub send_buffer: Sizes,
+    /// The same of receive buffer.
+    pub receive_buffer: Sizes,
+    /// The most memory that one connection's out-of-order data takes, in bytes.
+    pub reassembly_limit: usize,
+    /// The most that the buffers of all connections take, in bytes. Beyond it windows shrink and
+    /// new connections are refused; what was acknowledged is kept.
+    pub memory: usize,
+}
+
+/// Sizes of a buffer in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// The least that can be asked for.
+    pub min: usize,
+    /// Without being asked.
+    pub default: usize,
+    /// The most.
+    pub max: usize,
+}
+
+impl Sizes {
+    /// What is given to who asks for `bytes`.
+    pub fn clamp(&self, bytes: usize) -> usize {
+        bytes.clamp(self.min, self.max)
+    }
+}
+
+impl Config {
+    /// The options of a new socket.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            no_delay: false,
+            cork: false,
+            keep_alive: None,
+            linger: None,
+            reuse_addr: false,
+            send_buffer: self.send_buffer.default,
+            receive_buffer: self.receive_buffer.default,
+            ttl: Ttl::DEFAULT,
+            tos: Tos::default(),
+            max_segment: None,
+            user_timeout: None,
+            not_sent_lowat: usize::MAX,
+            quick_ack: false,
+            congestion: self.congestion.name,
+            defer_accept: None,
+            // Urgent data stays in the stream (RFC 6093 §4.1).
+            oob_inline: true,
+            mtu_discover: true,
+            receive_errors: false,
+            timestamping: false,
+            fin_wait2_timeout: self.fin_wait2,
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            reassembly: &REASSEMBLIES[0],
+            rtt: &ESTIMATORS[0],
+            recovery: &LOSS_RECOVERIES[0],
+            congestion: &CONGESTION_CONTROLS[0],
+            timestamps: true,
+            window_scaling: true,
+            initial_window: 10,
+            slow_start_after_idle: false,
+            default_mss: 536,
+            min_mss: 48,
+            rto_initial: Duration::from_secs(1),
+            rto_min: Duration::from_millis(200),
+            rto_max: Duration::from_secs(120),
+            syn_retries: 5,
+            syn_ack_retries: 5,
+            retries: 15,
+            orphan_retries: 8,
+            delayed_ack: (Duration::from_millis(40), Duration::from_millis(200)),
+            cork: Duration::from_millis(200),
+            time_wait: Duration::from_secs(60),
+            fin_wait2: Duration::from_secs(60),
+            ports: 32_768..=61_440,
+            max_sockets: 1 << 20,
+            max_connections: 1 << 20,
+            max_orphans: 16_384,
+            max_time_wait: 32_768,
+            syn_queue: 1024,
+            max_backlog: 4096,
+            challenge_acks: 1000,
+            send_buffer: Sizes { min: 4096, default: 256 << 10, max: 4 << 20 },
+            receive_buffer: Sizes { min: 4096, default: 540_000, max: 15 << 20 },
+            reassembly_limit: 15 << 20,
+            memory: 1 << 30,
+        }
+    }
+}

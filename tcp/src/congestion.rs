@@ -1,0 +1,89 @@
+//! Congestion control (RFC 5681): a swap point. How much may be in flight.
+
+use std::time::Duration;
+
+use netdev::Instant;
+
+use crate::Config;
+use crate::parts::Part;
+
+mod none;
+mod reno;
+
+pub use none::Unlimited;
+pub use reno::NewReno;
+
+/// Decides how many bytes may be in flight. *That* something was lost is the business of
+/// [`LossRecovery`](crate::LossRecovery), which also decides *what* is sent again; this decides
+/// what follows from it for the window.
+pub trait CongestionControl: Send {
+    /// Its name, as the user chose it.
+    fn name(&self) -> &'static str;
+
+    /// The connection is there: the size of a segment and of the initial window, in bytes.
+    fn start(&mut self, mss: u32, initial_window: u32);
+
+    /// Segments have another size from now on.
+    fn set_mss(&mut self, mss: u32);
+
+    /// New data was acknowledged. Not called while lost data is being recovered.
+    fn acked(&mut self, ack: &Acked);
+
+    /// Data was lost, or marked, for the first time in this round trip (RFC 5681 §3.2,
+    /// RFC 3168 §6.1.2): `flight` bytes were in flight.
+    fn congested(&mut self, now: Instant, flight: u32);
+
+    /// All that was in flight when [`CongestionControl::congested`] came is acknowledged;
+    /// `flight` bytes are in flight now.
+    fn recovered(&mut self, now: Instant, flight: u32);
+
+    /// The retransmission timer ran out (RFC 5681 §3.1). `again`: for a segment that it had
+    /// run out for before, which must not lower ssthresh once more.
+    fn timed_out(&mut self, now: Instant, flight: u32, again: bool);
+
+    /// Nothing was sent for `idle`, and `rto` is less than that (RFC 5681 §4.1).
+    fn idle(&mut self, idle: Duration, rto: Duration);
+
+    /// The loss was none: take back what it did to the window (RFC 4015, RFC 5682).
+    fn undo(&mut self) {}
+
+    /// The congestion window in bytes.
+    fn cwnd(&self) -> u32;
+
+    /// The slow-start threshold in bytes; `u32::MAX`: not set yet.
+    fn ssthresh(&self) -> u32;
+
+    /// Bytes a second at which to send; `None`: as fast as the window allows.
+    fn pacing_rate(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// An acknowledgment of new data.
+#[derive(Clone, Copy, Debug)]
+pub struct Acked {
+    /// When.
+    pub now: Instant,
+    /// Bytes that it newly acknowledges.
+    pub bytes: u32,
+    /// Bytes in flight before it came.
+    pub flight: u32,
+    /// Whether the window was what held the sender back (RFC 7661): else it must not grow.
+    pub cwnd_limited: bool,
+    /// The round trip, where it gave one.
+    pub rtt: Option<Duration>,
+}
+
+/// The algorithms, the default first.
+pub static CONGESTION_CONTROLS: &[Part<dyn CongestionControl>] = &[
+    Part {
+        name: "newreno",
+        about: "slow start and additive increase (RFC 5681, RFC 6582)",
+        make: |config: &Config| Box::new(NewReno::new(config)),
+    },
+    Part {
+        name: "none",
+        about: "no congestion window, for teaching",
+        make: |_| Box::new(Unlimited),
+    },
+];

@@ -1,0 +1,383 @@
+//! SEGMENT ARRIVES (RFC 9293 §3.10.7): lay it beside the RFC.
+//!
+//! | RFC 9293 | here |
+//! |---|---|
+//! | §3.10.7.1 CLOSED | [`crate::transmit::stray_reset`] |
+//! | §3.10.7.2 LISTEN | [`crate::listen`] |
+//! | §3.10.7.3 SYN-SENT | [`syn_sent`] |
+//! | §3.10.7.4 first to eighth | [`first_check_sequence`] to [`eighth_check_fin`], one function a step |
+//! | §3.10.7.4 TIME-WAIT | [`crate::time_wait`], where connections in that state live |
+//!
+//! A step returns `Err` where the RFC says "drop the segment and return".
+
+use netdev::Instant;
+
+use crate::ack::Due;
+use crate::receive::Placed;
+use crate::segment::{Flags, Segment};
+use crate::stats::Event;
+use crate::tcb::{Clock, Context, Signals, Tcb};
+use crate::timers::Timer;
+use crate::{DropReason, SeqNum, State, transmit};
+use ip::SocketError;
+
+mod acknowledge;
+mod syn_sent;
+
+pub(crate) use syn_sent::learn_options;
+
+/// A segment as it is worked on: "trimming off any portions that lie outside the window".
+pub(crate) struct Arrival<'a> {
+    /// As it came.
+    pub(crate) segment: Segment,
+    /// SEG.SEQ of what is left.
+    pub(crate) seq: SeqNum,
+    /// The text that is left.
+    pub(crate) text: &'a [u8],
+    /// Whether the FIN is left.
+    pub(crate) fin: bool,
+    /// Bytes of text in each of the segments that it stands for.
+    pub(crate) size: u32,
+}
+
+impl<'a> Arrival<'a> {
+    pub(crate) fn new(segment: Segment, text: &'a [u8], size: u32) -> Arrival<'a> {
+        let (seq, fin) = (segment.seq, segment.flags.contains(Flags::FIN));
+        Arrival { segment, seq, text, fin, size }
+    }
+
+    fn has(&self, flag: Flags) -> bool {
+        self.segment.flags.contains(flag)
+    }
+
+    /// The text is taken off, and what follows it.
+    fn without_text(&mut self) {
+        (self.text, self.fin) = (&[], false);
+    }
+}
+
+/// What a step says.
+type Step = Result<(), DropReason>;
+
+/// A segment arrives for a connection.
+pub(crate) fn segment_arrives(
+    tcb: &mut Tcb,
+    cx: &mut Context<'_>,
+    mut arrival: Arrival<'_>,
+) -> Step {
+    tcb.totals.segs_in += 1;
+    tcb.signals |= Signals::OUTPUT;
+    match tcb.state {
+        // A connection that is over has left the table of four-tuples.
+        State::Closed | State::Listen | State::TimeWait => Err(DropReason::NoConnection),
+        State::SynSent => syn_sent::segment_arrives(tcb, cx, &mut arrival),
+        _ => {
+            first_check_sequence(tcb, cx, &mut arrival)?;
+            second_check_rst(tcb, cx, &arrival)?;
+            // Third, check security: there is none (RFC 9293, Appendix A.1).
+            fourth_check_syn(tcb, cx, &arrival)?;
+            fifth_check_ack(tcb, cx, &arrival)?;
+            sixth_check_urg(tcb, &arrival);
+            seventh_process_text(tcb, cx, &arrival)?;
+            eighth_check_fin(tcb, cx, &arrival);
+            Ok(())
+        }
+    }
+}
+
+/// First, check sequence number.
+fn first_check_sequence(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &mut Arrival<'_>) -> Step {
+    if tcb.state == State::SynReceived && arrival.has(Flags::SYN) && arrival.seq == tcb.rcv.irs {
+        if !arrival.has(Flags::ACK) {
+            // The SYN that is known: its answer was lost.
+            let scaled = tcb.rcv.scale > 0 || tcb.snd.scale > 0;
+            transmit::syn_ack(tcb, cx, scaled);
+            return Err(DropReason::UnexpectedSyn);
+        }
+        // Simultaneous open (figure 8): the part of the segment that is old is the SYN.
+        arrival.seq += 1;
+        arrival.segment.flags.remove(Flags::SYN);
+    }
+    if is_old_by_timestamp(tcb, cx.now, &arrival.segment) {
+        // RFC 7323 §5.3 (R1).
+        acknowledge_unacceptable(tcb, cx, arrival);
+        return Err(DropReason::Paws);
+    }
+    let (nxt, window) = (tcb.rcv.nxt, tcb.rcv.window());
+    let edge = nxt + window;
+    let len =
+        arrival.text.len() as u32 + u32::from(arrival.fin) + u32::from(arrival.has(Flags::SYN));
+    let acceptable = match (len, window) {
+        // Appendix A.2: a sender whose data fills the window acknowledges from its right edge.
+        (0, _) => arrival.seq.ge(nxt) && arrival.seq.le(edge),
+        (_, 0) => false,
+        (len, _) => arrival.seq.within(nxt, edge) || (arrival.seq + (len - 1)).within(nxt, edge),
+    };
+    if !acceptable {
+        if arrival.has(Flags::RST) {
+            return Err(DropReason::StrayReset);
+        }
+        if window == 0 && arrival.seq == nxt && !arrival.has(Flags::SYN) {
+            // "If the RCV.WND is zero, […] special allowance should be made to accept valid ACKs".
+            // A FIN takes no buffer, so it is let in as well where nothing comes before it.
+            tcb.ack.at_once();
+            if !arrival.text.is_empty() {
+                arrival.without_text();
+            }
+            return Ok(());
+        }
+        acknowledge_unacceptable(tcb, cx, arrival);
+        return Err(match arrival.has(Flags::SYN) {
+            true => DropReason::UnexpectedSyn,
+            false => DropReason::OutOfWindow,
+        });
+    }
+    take_timestamp(tcb, cx.now, &arrival.segment);
+    if arrival.seq.lt(nxt) {
+        let old = (nxt - arrival.seq) as usize;
+        arrival.text = arrival.text.get(old..).unwrap_or_default();
+        arrival.seq = nxt;
+        // A retransmission: our acknowledgment was lost, or late.
+        tcb.ack.at_once();
+    }
+    let room = (edge - arrival.seq) as usize;
+    if arrival.text.len() > room {
+        arrival.text = &arrival.text[..room];
+        arrival.fin = false;
+        tcb.ack.at_once();
+    }
+    Ok(())
+}
+
+/// "An acknowledgment should be sent in reply", but two ends that both do it for ever must not be
+/// made to (RFC 5961 §7): what carries nothing is answered within limits. A probe always is.
+fn acknowledge_unacceptable(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>) {
+    let probe = arrival.segment.seq == tcb.rcv.nxt - 1;
+    if arrival.has(Flags::SYN) || (arrival.segment.seq_len() == 0 && !probe) {
+        transmit::challenge_ack(tcb, cx);
+    } else {
+        transmit::ack(tcb, cx);
+    }
+}
+
+/// RFC 7323 §5.3: an old duplicate, by its timestamp.
+fn is_old_by_timestamp(tcb: &Tcb, now: Instant, segment: &Segment) -> bool {
+    /// §5.5: the longest that a clock of milliseconds can be compared over.
+    const VALID: std::time::Duration = std::time::Duration::from_secs(24 * 24 * 3600);
+    let (Some(clock), Some(ts)) = (tcb.timestamps, segment.options.timestamps) else {
+        return false;
+    };
+    SeqNum(ts.value).lt(SeqNum(clock.recent))
+        && !segment.flags.contains(Flags::RST)
+        && now.since(clock.recent_at) < VALID
+}
+
+/// RFC 7323 §4.3: TS.Recent is that of the segment which the next acknowledgment is for.
+fn take_timestamp(tcb: &mut Tcb, now: Instant, segment: &Segment) {
+    if let (Some(Clock { recent, recent_at, last_ack_sent, .. }), Some(ts)) =
+        (&mut tcb.timestamps, segment.options.timestamps)
+        && segment.seq.le(*last_ack_sent)
+        && SeqNum(ts.value).ge(SeqNum(*recent))
+    {
+        (*recent, *recent_at) = (ts.value, now);
+    }
+}
+
+/// Second, check the RST bit (with RFC 5961 §3).
+fn second_check_rst(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>) -> Step {
+    if !arrival.has(Flags::RST) {
+        return Ok(());
+    }
+    if arrival.segment.seq != tcb.rcv.nxt {
+        transmit::challenge_ack(tcb, cx);
+        return Err(DropReason::StrayReset);
+    }
+    cx.events.add(Event::ResetsIn);
+    match tcb.state {
+        // "return this connection to LISTEN state […] The user need not be informed."
+        State::SynReceived if tcb.listener.is_some() => tcb.end(None, "reset"),
+        State::SynReceived => tcb.end(Some(SocketError::Refused), "reset"),
+        State::Closing | State::LastAck => tcb.end(None, "reset"),
+        State::CloseWait => tcb.end(Some(SocketError::BrokenPipe), "reset"),
+        _ => tcb.end(Some(SocketError::Reset), "reset"),
+    }
+    Err(DropReason::StrayReset)
+}
+
+/// Fourth, check the SYN bit (with RFC 5961 §4).
+fn fourth_check_syn(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>) -> Step {
+    if !arrival.has(Flags::SYN) {
+        return Ok(());
+    }
+    if tcb.state == State::SynReceived && tcb.listener.is_some() {
+        tcb.end(None, "another SYN");
+    } else {
+        transmit::challenge_ack(tcb, cx);
+    }
+    Err(DropReason::UnexpectedSyn)
+}
+
+/// Fifth, check the ACK field.
+fn fifth_check_ack(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>) -> Step {
+    if !arrival.has(Flags::ACK) {
+        return Err(DropReason::NoAck);
+    }
+    let ack = arrival.segment.ack;
+    if tcb.state == State::SynReceived {
+        if !(ack.gt(tcb.snd.una) && ack.le(tcb.snd.nxt)) {
+            acknowledge::reset_for(tcb, cx, &arrival.segment);
+            return Err(DropReason::UnacceptableAck);
+        }
+        if tcb.listener.is_some() && !cx.room_to_accept {
+            // The SYN-ACK is sent again later, and with the answer to that there may be room.
+            return Err(DropReason::AcceptQueue);
+        }
+        tcb.snd.una = tcb.snd.iss + 1;
+        // Scaled: only the window of a SYN is not (RFC 7323 §2.2).
+        let window = tcb.scaled(arrival.segment.window);
+        establish(tcb, cx, &arrival.segment, window);
+    }
+    // RFC 5961 §5: (SND.UNA - MAX.SND.WND) =< SEG.ACK =< SND.NXT.
+    if ack.gt(tcb.snd.nxt) || ack.lt(tcb.snd.una - tcb.snd.max_wnd) {
+        transmit::challenge_ack(tcb, cx);
+        return Err(DropReason::UnacceptableAck);
+    }
+    acknowledge::process(tcb, cx, arrival);
+    match tcb.state {
+        State::FinWait1 if tcb.fin_acked() => {
+            tcb.enter(State::FinWait2, "FIN acknowledged");
+            start_fin_wait2_timer(tcb, cx.now);
+        }
+        State::Closing if tcb.fin_acked() => tcb.enter(State::TimeWait, "FIN acknowledged"),
+        State::LastAck if tcb.fin_acked() => tcb.end(None, "FIN acknowledged"),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Sixth, check the URG bit. The urgent pointer gives the byte after the urgent data (RFC 6093),
+/// which stays in the stream.
+fn sixth_check_urg(tcb: &mut Tcb, arrival: &Arrival<'_>) {
+    if !arrival.has(Flags::URG) || !tcb.may_receive() {
+        return;
+    }
+    let up = arrival.segment.seq + u32::from(arrival.segment.urgent);
+    if up.gt(tcb.rcv.nxt) {
+        let place = tcb.rcv.place(up);
+        if tcb.rcv.urgent.is_none_or(|urgent| urgent < place) {
+            tcb.rcv.urgent = Some(place);
+            tcb.signals |= Signals::READY;
+        }
+    }
+}
+
+/// Seventh, process the segment text.
+fn seventh_process_text(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>) -> Step {
+    if arrival.text.is_empty()
+        || !matches!(tcb.state, State::Established | State::FinWait1 | State::FinWait2)
+    {
+        return Ok(());
+    }
+    if tcb.is_orphan() {
+        // RFC 9293 §3.6.1, RFC 2525 §2.17: data that nobody will read must not seem delivered.
+        transmit::reset(tcb, cx);
+        tcb.end(None, "data after close");
+        return Err(DropReason::AfterClose);
+    }
+    let len = arrival.text.len() as u32;
+    tcb.rcv.mss = tcb.rcv.mss.max(arrival.size.min(u32::from(tcb.snd.advmss)));
+    tcb.totals.data_segs_in += u64::from(len.div_ceil(arrival.size.max(1)));
+    tcb.totals.last_data_received = cx.now;
+    match tcb.rcv.text(arrival.seq, arrival.text) {
+        Placed::InOrder => {
+            tcb.ack.in_order(cx.now, len, tcb.rcv.mss);
+            tcb.signals |= Signals::READY;
+        }
+        Placed::FilledGap => {
+            tcb.ack.at_once();
+            tcb.signals |= Signals::READY;
+        }
+        Placed::OutOfOrder => {
+            cx.events.add(Event::OutOfOrder);
+            tcb.totals.out_of_order += 1;
+            tcb.ack.quick_phase();
+            // RFC 5681 §4.2: a duplicate ACK at once, for each segment, not for the batch: three
+            // of them make the peer send what is missing.
+            for _ in 0..len.div_ceil(arrival.size.max(1)).min(3) {
+                transmit::ack(tcb, cx);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Eighth, check the FIN bit.
+fn eighth_check_fin(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>) {
+    if !tcb.may_receive() || tcb.state == State::SynReceived {
+        return;
+    }
+    if arrival.fin {
+        let end = arrival.seq + arrival.text.len() as u32;
+        // What lies before RCV.NXT by now is where it belongs.
+        tcb.rcv.fin = Some(if end.le(tcb.rcv.nxt) { tcb.rcv.position } else { tcb.rcv.place(end) });
+    }
+    // A FIN ahead of a gap waits as the text before it does.
+    if tcb.rcv.fin != Some(tcb.rcv.position) {
+        return;
+    }
+    tcb.rcv.nxt += 1;
+    tcb.rcv.closed = true;
+    tcb.ack.at_once();
+    tcb.signals |= Signals::READY;
+    match tcb.state {
+        State::Established => tcb.enter(State::CloseWait, "FIN received"),
+        // Had it been acknowledged, the fifth step would have gone to FIN-WAIT-2.
+        State::FinWait1 => tcb.enter(State::Closing, "FIN received"),
+        State::FinWait2 => tcb.enter(State::TimeWait, "FIN received"),
+        _ => {}
+    }
+    if tcb.state == State::TimeWait && tcb.ack.due() != Due::No {
+        transmit::ack(tcb, cx);
+    }
+}
+
+/// The handshake is over: ESTABLISHED, or FIN-WAIT-1 where the user has closed already.
+pub(crate) fn establish(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segment, window: u32) {
+    let snd = &mut tcb.snd;
+    (snd.wnd, snd.wl1, snd.wl2) = (window, segment.seq, segment.ack);
+    snd.max_wnd = window;
+    if tcb.retries == 0 {
+        tcb.rtt.sample(cx.now.since(tcb.totals.progress));
+    } else {
+        // RFC 6298 (5.7).
+        tcb.rtt.restart(cx.config.rto_initial * 3);
+    }
+    // RFC 6928 §2: one segment where the SYN was lost more than once.
+    let initial = if tcb.retries > 1 { 1 } else { cx.config.initial_window };
+    tcb.congestion.start(tcb.snd.mss, initial.saturating_mul(tcb.snd.mss));
+    tcb.retries = 0;
+    tcb.totals.progress = cx.now;
+    tcb.totals.last_ack_received = cx.now;
+    tcb.timers.clear(Timer::Retransmit);
+    tcb.rcv.drain();
+    if tcb.snd.fin_queued {
+        tcb.enter(State::FinWait1, "handshake, closed before");
+    } else {
+        tcb.enter(State::Established, "handshake");
+    }
+    if let Some(keep_alive) = tcb.settings.keep_alive {
+        tcb.timers.set(Timer::KeepAlive, cx.now + keep_alive.idle);
+    }
+    tcb.was_established = true;
+    if tcb.listener.is_some() {
+        tcb.signals |= Signals::ESTABLISHED;
+    }
+    cx.out.confirm(cx.now, tcb.tuple.peer().ip());
+}
+
+/// FIN-WAIT-2 ends by itself only where no socket is left that could read.
+pub(crate) fn start_fin_wait2_timer(tcb: &mut Tcb, now: Instant) {
+    if tcb.is_orphan() && tcb.state == State::FinWait2 {
+        tcb.timers.set(Timer::FinWait2, now + tcb.settings.fin_wait2_timeout);
+    }
+}

@@ -1,0 +1,50 @@
+//! What an ICMP error means to a connection (RFC 1122 §4.2.3.9, RFC 5927, RFC 1191).
+
+use ip::{Cause, SocketError};
+use tracing::debug;
+
+use crate::State;
+use crate::output::output;
+use crate::tcb::{Context, Tcb};
+
+/// MTUs of common links, for a router that does not say which it is (RFC 1191 §7.1).
+const PLATEAUS: [usize; 10] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
+
+/// The quoted segment is one of ours, in flight, and was `total_len` bytes long with its IP
+/// header.
+pub(crate) fn error(tcb: &mut Tcb, cx: &mut Context<'_>, cause: Cause, total_len: u16) {
+    debug!(conn = ?tcb.tuple, %cause, state = %tcb.state, "ICMP error");
+    match cause {
+        Cause::FragmentationNeeded { mtu } => too_long(tcb, cx, mtu.into(), total_len.into()),
+        // RFC 6633; and a redirect is IP's business.
+        Cause::SourceQuench | Cause::Redirect { .. } => {}
+        _ => unreachable(tcb, cause.into()),
+    }
+}
+
+/// RFC 1122 §4.2.3.9 has hard errors end a connection; RFC 5927 §5.2 has them end none that is
+/// synchronized, since anybody can forge them: it goes on, and the error is told where it fails
+/// after all. One that is not synchronized has nothing to lose but time.
+fn unreachable(tcb: &mut Tcb, error: SocketError) {
+    match tcb.state {
+        State::SynSent => tcb.end(Some(error), "ICMP error"),
+        _ => tcb.soft_error = Some(error),
+    }
+}
+
+/// RFC 1191, with the checks of RFC 5927 §7.2: the limit must be below what was sent.
+fn too_long(tcb: &mut Tcb, cx: &mut Context<'_>, mtu: usize, sent: usize) {
+    let mtu = match mtu {
+        0 => PLATEAUS.into_iter().find(|&plateau| plateau < sent).unwrap_or(68),
+        mtu => mtu,
+    };
+    if mtu >= sent || mtu >= tcb.snd.pmtu || mtu < 68 {
+        return;
+    }
+    let known = cx.route(&tcb.tuple).is_ok_and(|route| route.mtu <= mtu);
+    if !known {
+        tcb.snd.pmtu_limit = mtu;
+    }
+    // Output sees the new size, and sends what was too long again.
+    output(tcb, cx);
+}

@@ -1,0 +1,334 @@
+//! What may be sent now, and why not (RFC 9293 §3.8).
+
+use std::time::Duration;
+
+use crate::ack::Due;
+use crate::tcb::{Context, Tcb};
+use crate::timers::Timer;
+use crate::{State, stats::Event, transmit};
+
+/// What the rules say about the next segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// Send `len` bytes, full segments or one that is not; with the FIN or not.
+    Send { len: usize, fin: bool },
+    /// Nothing.
+    Wait(Why),
+}
+
+/// What holds the next segment back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Why {
+    /// There is none.
+    Nothing,
+    /// The peer's window is closed, or so nearly that using it would be silly.
+    Window,
+    /// The congestion window.
+    Congestion,
+    /// A segment that was not full is unacknowledged (Nagle).
+    Nagle,
+    /// The user promised more.
+    Cork,
+}
+
+/// What the decision depends on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    /// D: bytes that wait to be sent.
+    pub(crate) unsent: usize,
+    /// A FIN follows them.
+    pub(crate) fin: bool,
+    /// Eff.snd.MSS.
+    pub(crate) mss: usize,
+    /// U: the usable window, `SND.UNA + SND.WND - SND.NXT`.
+    pub(crate) usable: usize,
+    /// Max(SND.WND).
+    pub(crate) max_window: usize,
+    /// What the congestion window leaves.
+    pub(crate) room: usize,
+    /// A segment that was not full is in flight.
+    pub(crate) small_in_flight: bool,
+    pub(crate) no_delay: bool,
+    /// Cork is set, or the last send said that more follows.
+    pub(crate) hold: bool,
+    /// The override timeout is over.
+    pub(crate) overridden: bool,
+}
+
+/// The rules, in one place. RFC 9293 §3.8.6.2.1 (sender's silly window avoidance) numbers them.
+pub(crate) fn decide(view: &View) -> Verdict {
+    let View { unsent, mss, usable, .. } = *view;
+    if unsent == 0 {
+        return match view.fin {
+            // The FIN takes a sequence number and needs a window like any other.
+            true if usable > 0 => Verdict::Send { len: 0, fin: true },
+            true => Verdict::Wait(Why::Window),
+            false => Verdict::Wait(Why::Nothing),
+        };
+    }
+    // (1) "if a maximum-sized segment can be sent, i.e., if min(D,U) >= Eff.snd.MSS".
+    let sendable = unsent.min(usable);
+    if sendable >= mss {
+        let len = sendable.min(view.room) / mss * mss;
+        if len == 0 {
+            return Verdict::Wait(Why::Congestion);
+        }
+        let fin = view.fin && len == unsent && usable > len;
+        return Verdict::Send { len, fin };
+    }
+    if sendable == 0 {
+        return Verdict::Wait(Why::Window);
+    }
+    if sendable < unsent {
+        // Some of the data fits, less than a segment of it. (3) "if at least a fraction Fs of the
+        // maximum window can be sent", with the recommended Fs = 1/2; (4) "or if the override
+        // timeout occurs".
+        if sendable < view.max_window / 2 && !view.overridden {
+            return Verdict::Wait(Why::Window);
+        }
+    } else {
+        // All of the data fits, which is not a segment. (2) "if the data is pushed and all queued
+        // data can be sent now": it always is pushed; a FIN pushes too. Brackets: Nagle.
+        let last = view.fin || view.overridden;
+        if view.hold && !last {
+            return Verdict::Wait(Why::Cork);
+        }
+        if view.small_in_flight && !view.no_delay && !last {
+            return Verdict::Wait(Why::Nagle);
+        }
+    }
+    if sendable > view.room {
+        return Verdict::Wait(Why::Congestion);
+    }
+    Verdict::Send { len: sendable, fin: view.fin && sendable == unsent && usable > sendable }
+}
+
+/// Sends what may be sent: lost data again, new data, and an acknowledgment that is due. Leaves
+/// the timers as they have to be.
+pub(crate) fn output(tcb: &mut Tcb, cx: &mut Context<'_>) {
+    let mut blocked = Why::Nothing;
+    if sends_data(tcb.state) {
+        follow_path(tcb, cx);
+        retransmit_lost(tcb, cx);
+        blocked = send_new(tcb, cx);
+    }
+    match tcb.ack.due() {
+        Due::No => tcb.timers.clear(Timer::DelayedAck),
+        Due::Now if tcb.state.is_synchronized() => transmit::ack(tcb, cx),
+        Due::Now => {}
+        Due::Later if tcb.timers.is_set(Timer::DelayedAck) => {}
+        Due::Later => tcb.timers.set(Timer::DelayedAck, cx.now + tcb.ack.ato()),
+    }
+    arm(tcb, cx, blocked);
+}
+
+/// The states in which data or a FIN may be on its way.
+pub(crate) fn sends_data(state: State) -> bool {
+    matches!(
+        state,
+        State::Established | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck
+    )
+}
+
+/// A path MTU that IP has learnt, or forgotten, changes the size of segments.
+fn follow_path(tcb: &mut Tcb, cx: &mut Context<'_>) {
+    let Ok(route) = cx.route(&tcb.tuple) else { return };
+    let mtu = route.mtu.min(tcb.snd.pmtu_limit);
+    if mtu != tcb.snd.pmtu {
+        let less = mtu < tcb.snd.pmtu;
+        tcb.snd.pmtu = mtu;
+        tcb.update_mss(cx.config);
+        if less {
+            // RFC 1191 §6.4: send them again, at once and without a smaller window.
+            tcb.board.longer_lost(tcb.snd.mss);
+        }
+    }
+}
+
+fn retransmit_lost(tcb: &mut Tcb, cx: &mut Context<'_>) {
+    while let Some(index) = tcb.board.first_lost() {
+        tcb.board.split(index, tcb.snd.mss);
+        let Some(&sent) = tcb.board.at(index) else { return };
+        let window = tcb.recovery.window(tcb.congestion.cwnd());
+        let pipe = tcb.board.pipe();
+        // RFC 5681 §3.2, step 3: the first goes out whatever the window says.
+        let first = std::mem::take(&mut tcb.snd.retransmit_first);
+        if !first && pipe > 0 && pipe + sent.len > window {
+            tcb.snd.cwnd_limited = true;
+            return;
+        }
+        // RFC 9293 §3.8.6 (MUST-34): a window that shrank is respected, but the oldest segment is
+        // sent nevertheless, which probes it.
+        if index > 0 && sent.end().gt(tcb.snd.una + tcb.snd.wnd) {
+            return;
+        }
+        let len = (sent.len - u32::from(sent.fin)) as usize;
+        tcb.board.retransmitted(index, cx.now);
+        tcb.totals.retransmissions += 1;
+        tcb.totals.bytes_retrans += len as u64;
+        cx.events.add(Event::Retransmitted);
+        transmit::data(tcb, cx, sent.seq, len, sent.fin, false);
+    }
+}
+
+/// The most data in one packet: what an IP datagram has room for beside the longest headers.
+const MOST: usize = 65_535 - 120;
+
+fn send_new(tcb: &mut Tcb, cx: &mut Context<'_>) -> Why {
+    let idle = cx.now.since(tcb.totals.last_data_sent);
+    if tcb.board.is_empty() && tcb.unsent() > 0 && idle > tcb.rtt.rto() {
+        tcb.congestion.idle(idle, tcb.rtt.rto());
+    }
+    loop {
+        let view = view(tcb);
+        let Verdict::Send { len, fin } = decide(&view) else {
+            let Verdict::Wait(why) = decide(&view) else { continue };
+            tcb.snd.cwnd_limited = why == Why::Congestion;
+            return why;
+        };
+        let offload =
+            cx.route(&tcb.tuple).map_or(0, |route| route.offload.tcp_segmentation.min(MOST));
+        send_one(tcb, cx, len.min(offload.max(view.mss) / view.mss * view.mss), len, fin);
+    }
+}
+
+/// Sends the first `burst` of `len` bytes that may go, as one packet.
+fn send_one(tcb: &mut Tcb, cx: &mut Context<'_>, burst: usize, len: usize, fin: bool) {
+    let (mss, seq, now) = (tcb.snd.mss, tcb.snd.nxt, cx.now);
+    let fin = fin && burst == len;
+    if tcb.board.is_empty() {
+        tcb.totals.progress = now;
+    }
+    // The scoreboard knows segments, whoever cuts them.
+    let mut at = seq;
+    let end = seq + burst as u32;
+    while at.lt(end) || (fin && at == end && burst == 0) {
+        let size = (end - at).min(mss);
+        let last = fin && at + size == end;
+        tcb.board.push(at, size + u32::from(last), last, now);
+        at += size;
+        if size < mss {
+            tcb.snd.small_end = at;
+            break;
+        }
+    }
+    tcb.snd.nxt = end + u32::from(fin);
+    if fin {
+        tcb.snd.fin = Some(end);
+    }
+    tcb.snd.overridden = false;
+    tcb.ack.interactive();
+    transmit::data(tcb, cx, seq, burst, fin, burst > mss as usize);
+}
+
+pub(crate) fn view(tcb: &Tcb) -> View {
+    let snd = &tcb.snd;
+    let edge = snd.una + snd.wnd;
+    let room = tcb.recovery.window(tcb.congestion.cwnd()).saturating_sub(tcb.board.pipe());
+    View {
+        unsent: tcb.unsent(),
+        fin: snd.fin_queued && snd.fin.is_none(),
+        mss: snd.mss as usize,
+        usable: if edge.gt(snd.nxt) { (edge - snd.nxt) as usize } else { 0 },
+        max_window: snd.max_wnd as usize,
+        room: room as usize,
+        small_in_flight: snd.small_end.gt(snd.una) && snd.small_end.le(snd.nxt),
+        no_delay: tcb.settings.no_delay,
+        hold: tcb.settings.cork || snd.more,
+        overridden: snd.overridden,
+    }
+}
+
+/// Retransmission timer while something is in flight; persist timer while nothing is and only the
+/// window holds data back; cork's while cork does.
+fn arm(tcb: &mut Tcb, cx: &mut Context<'_>, blocked: Why) {
+    if !sends_data(tcb.state) {
+        return;
+    }
+    if tcb.board.is_empty() {
+        tcb.timers.clear(Timer::Retransmit);
+    } else if !tcb.timers.is_set(Timer::Retransmit) {
+        tcb.restart_retransmit_timer(cx.now);
+    }
+    if blocked == Why::Window && tcb.board.is_empty() {
+        if !tcb.timers.is_set(Timer::Persist) {
+            tcb.timers.set(Timer::Persist, cx.now + probe_interval(tcb, cx.config.rto_max));
+        }
+    } else {
+        tcb.timers.clear(Timer::Persist);
+        tcb.probe_backoff = 0;
+    }
+    if blocked != Why::Cork {
+        tcb.timers.clear(Timer::Cork);
+    } else if !tcb.timers.is_set(Timer::Cork) {
+        tcb.timers.set(Timer::Cork, cx.now + cx.config.cork);
+    }
+}
+
+/// RFC 9293 §3.8.6.1 (SHLD-29, SHLD-30): the first probe after an RTO, then at intervals that
+/// grow exponentially.
+fn probe_interval(tcb: &Tcb, most: Duration) -> Duration {
+    tcb.rtt.rto().saturating_mul(1 << tcb.probe_backoff.min(16)).min(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: View = View {
+        unsent: 5000,
+        fin: false,
+        mss: 1000,
+        usable: 10_000,
+        max_window: 10_000,
+        room: 10_000,
+        small_in_flight: false,
+        no_delay: false,
+        hold: false,
+        overridden: false,
+    };
+
+    const fn send(len: usize) -> Verdict {
+        Verdict::Send { len, fin: false }
+    }
+
+    #[test]
+    fn full_segments_go_as_far_as_both_windows_let_them() {
+        assert_eq!(decide(&FULL), send(5000));
+        assert_eq!(decide(&View { room: 2500, ..FULL }), send(2000));
+        assert_eq!(decide(&View { room: 999, ..FULL }), Verdict::Wait(Why::Congestion));
+        assert_eq!(decide(&View { usable: 3500, ..FULL }), send(3000));
+        assert_eq!(decide(&View { usable: 0, ..FULL }), Verdict::Wait(Why::Window));
+    }
+
+    /// RFC 9293 §3.8.6.2.1: the sender's silly window avoidance.
+    #[test]
+    fn a_small_window_is_not_used_unless_it_is_half_of_the_largest() {
+        assert_eq!(decide(&View { usable: 300, ..FULL }), Verdict::Wait(Why::Window));
+        assert_eq!(decide(&View { usable: 300, max_window: 600, ..FULL }), send(300));
+        assert_eq!(decide(&View { usable: 300, overridden: true, ..FULL }), send(300));
+    }
+
+    /// RFC 9293 §3.7.4 (Nagle), in Minshall's form: only a small segment holds back another.
+    #[test]
+    fn nagle_cork_and_what_overrules_them() {
+        let small = View { unsent: 10, small_in_flight: true, ..FULL };
+        assert_eq!(decide(&small), Verdict::Wait(Why::Nagle));
+        assert_eq!(decide(&View { small_in_flight: false, ..small }), send(10));
+        assert_eq!(decide(&View { no_delay: true, ..small }), send(10));
+        let with_fin = Verdict::Send { len: 10, fin: true };
+        assert_eq!(decide(&View { fin: true, ..small }), with_fin);
+        let corked = View { hold: true, no_delay: true, ..small };
+        assert_eq!(decide(&corked), Verdict::Wait(Why::Cork));
+        assert_eq!(decide(&View { overridden: true, ..corked }), send(10));
+    }
+
+    #[test]
+    fn a_fin_needs_a_window_too() {
+        let fin = View { unsent: 0, fin: true, ..FULL };
+        assert_eq!(decide(&fin), Verdict::Send { len: 0, fin: true });
+        assert_eq!(decide(&View { usable: 0, ..fin }), Verdict::Wait(Why::Window));
+        let exact = View { unsent: 1000, usable: 1000, fin: true, ..FULL };
+        assert_eq!(decide(&exact), send(1000));
+    }
+}

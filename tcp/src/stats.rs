@@ -1,0 +1,53 @@
+//! What is counted beside drops.
+
+netdev::reasons! {
+    /// Something that happened.
+    pub enum Event {
+        /// Segments that came.
+        SegmentsIn = "segments received",
+        /// Segments that were sent, retransmissions and resets too.
+        SegmentsOut = "segments sent",
+        /// Segments that were sent again.
+        Retransmitted = "segments retransmitted",
+        /// Segments that IP did not take.
+        NotSent = "segments that could not be sent",
+        /// Resets that were sent.
+        ResetsOut = "resets sent",
+        /// Connections opened from here.
+        ActiveOpens = "active opens",
+        /// Connections opened by peers.
+        PassiveOpens = "passive opens",
+        /// Attempts that came to nothing.
+        FailedOpens = "failed connection attempts",
+        /// Connections that a reset ended.
+        ResetsIn = "connections reset",
+        /// Retransmission timeouts.
+        Timeouts = "retransmission timeouts",
+        /// Fast recoveries.
+        FastRecoveries = "fast recoveries",
+        /// Zero-window probes.
+        WindowProbes = "zero-window probes sent",
+        /// Keep-alive probes.
+        KeepAlives = "keep-alive probes sent",
+        /// Challenge ACKs (RFC 5961).
+        ChallengeAcks = "challenge ACKs sent",
+        /// Challenge ACKs that the limits kept back.
+        ChallengesLimited = "challenge ACKs kept back",
+        /// Acknowledgments that were delayed until their timer ran out.
+        DelayedAcks = "delayed ACKs sent",
+        /// Segments that came out of order.
+        OutOfOrder = "segments received out of order",
+        /// Connections given up because nobody answered.
+        TimedOut = "connections timed out",
+        /// Connections without a socket that had to go.
+        OrphansReset = "orphaned connections reset",
+        /// TIME-WAITs ended early, for the limit.
+        TimeWaitOverflow = "TIME-WAIT ended by the limit",
+        /// TIME-WAITs whose four-tuple a new connection took over.
+        TimeWaitReused = "TIME-WAIT reused by a SYN",
+        /// ICMP errors that belonged to a connection.
+        IcmpErrors = "ICMP errors for a connection",
+        /// ICMP errors that did not (RFC 5927).
+        IcmpIgnored = "ICMP errors that fit no segment in flight",
+    }
+}

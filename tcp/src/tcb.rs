@@ -1,0 +1,393 @@
+//! The connection: its "transmission control block" (RFC 9293 §3.3.1), and what surrounds it.
+
+use std::time::Duration;
+
+use ip::{Cause, Handle, Output, Readiness, Route, SocketError};
+use netdev::{Counts, Instant};
+use tracing::debug;
+
+use crate::ack::AckPolicy;
+use crate::buffers::SendBuffer;
+use crate::challenge::{ChallengeLimit, PerConnection};
+use crate::receive::Receive;
+use crate::stats::Event;
+use crate::table::Tuple;
+use crate::timers::{Timer, Timers};
+use crate::{
+    Config, CongestionControl, LossRecovery, RttEstimator, Scoreboard, SeqNum, Settings, State,
+    find,
+};
+
+/// Names a connection within its stack.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct ConnId(pub(crate) Handle);
+
+/// A connection.
+pub(crate) struct Tcb {
+    pub(crate) tuple: Tuple,
+    pub(crate) state: State,
+    /// The listener it came from; `None` for an active OPEN.
+    pub(crate) listener: Option<Handle>,
+    /// Its socket; `None` before it is accepted and after it is closed.
+    pub(crate) socket: Option<Handle>,
+    pub(crate) settings: Settings,
+    pub(crate) snd: Send,
+    pub(crate) rcv: Receive,
+    pub(crate) ack: AckPolicy,
+    pub(crate) board: Scoreboard,
+    pub(crate) rtt: Box<dyn RttEstimator>,
+    pub(crate) recovery: Box<dyn LossRecovery>,
+    pub(crate) congestion: Box<dyn CongestionControl>,
+    pub(crate) timers: Timers,
+    pub(crate) timestamps: Option<Clock>,
+    pub(crate) challenge: PerConnection,
+    /// Why the connection ended, until the user has been told.
+    pub(crate) error: Option<SocketError>,
+    /// What an ICMP message said that does not end it (RFC 1122 §4.2.3.9).
+    pub(crate) soft_error: Option<SocketError>,
+    /// What has to be done for it outside, when the call that is in progress is over.
+    pub(crate) signals: Signals,
+    pub(crate) totals: Totals,
+    /// Retransmissions in a row of the same data, or of the SYN.
+    pub(crate) retries: u32,
+    /// Probes in a row, of a zero window or of an idle connection, that nobody answered.
+    pub(crate) probes: u32,
+    /// Times that the interval between probes was doubled.
+    pub(crate) probe_backoff: u32,
+    /// Buffer memory that is counted in the stack's sum.
+    pub(crate) charged: usize,
+    /// What the stack counts it as.
+    pub(crate) standing: Standing,
+    /// It is in the stack's list of connections with something to send.
+    pub(crate) has_work: bool,
+    /// The readiness of its socket, as it was last looked at.
+    pub(crate) readiness: Readiness,
+    /// It was established at some time.
+    pub(crate) was_established: bool,
+}
+
+/// What the limits of the stack count a connection as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Standing {
+    /// One of a socket.
+    Owned,
+    /// In a listener's SYN queue.
+    HalfOpen,
+    /// In a listener's accept queue.
+    Waiting,
+    /// Its socket is closed.
+    Orphan,
+}
+
+/// The send sequence space (RFC 9293 §3.3.1, figure 3), and what may be sent.
+pub(crate) struct Send {
+    pub(crate) iss: SeqNum,
+    pub(crate) una: SeqNum,
+    pub(crate) nxt: SeqNum,
+    pub(crate) wnd: u32,
+    pub(crate) wl1: SeqNum,
+    pub(crate) wl2: SeqNum,
+    /// The largest window that the peer ever announced.
+    pub(crate) max_wnd: u32,
+    /// The shift of the peer's windows.
+    pub(crate) scale: u8,
+    /// The MSS that the peer named, or the default.
+    pub(crate) peer_mss: u16,
+    /// Bytes of data in a full segment, options of every segment counted.
+    pub(crate) mss: u32,
+    /// The MSS that was named to the peer.
+    pub(crate) advmss: u16,
+    /// The path MTU in bytes.
+    pub(crate) pmtu: usize,
+    /// What ICMP said of it, where IP does not remember that itself.
+    pub(crate) pmtu_limit: usize,
+    pub(crate) buffer: SendBuffer,
+    /// No more data follows what is in the buffer: a FIN does.
+    pub(crate) fin_queued: bool,
+    /// The FIN's sequence number, once it was sent.
+    pub(crate) fin: Option<SeqNum>,
+    /// The end of the last segment that was not full (Minshall's SND.SML).
+    pub(crate) small_end: SeqNum,
+    /// The user said that more follows at once.
+    pub(crate) more: bool,
+    /// The next segment goes out whatever Nagle, cork or the window's silliness say: a timer ran
+    /// out for it.
+    pub(crate) overridden: bool,
+    /// The next retransmission goes out whatever the window says (RFC 5681 §3.2, step 3).
+    pub(crate) retransmit_first: bool,
+    /// The congestion window was what ended the last burst.
+    pub(crate) cwnd_limited: bool,
+}
+
+/// The timestamps of a connection that uses them (RFC 7323).
+#[derive(Clone, Copy)]
+pub(crate) struct Clock {
+    /// Added to the milliseconds of the stack's clock.
+    pub(crate) offset: u32,
+    /// TS.Recent.
+    pub(crate) recent: u32,
+    /// When TS.Recent was taken: after 24 days it means nothing (§5.5).
+    pub(crate) recent_at: Instant,
+    /// Last.ACK.sent.
+    pub(crate) last_ack_sent: SeqNum,
+}
+
+impl Clock {
+    /// TSval now. One tick is a millisecond.
+    pub(crate) fn value(&self, now: Instant) -> u32 {
+        self.offset.wrapping_add(now.millis() as u32)
+    }
+}
+
+bitflags::bitflags! {
+    /// What the stack has to do about a connection.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub(crate) struct Signals: u8 {
+        /// A passive OPEN is complete: to the accept queue with it.
+        const ESTABLISHED = 1;
+        /// The state is CLOSED.
+        const CLOSED = 2;
+        /// The state is TIME-WAIT.
+        const TIME_WAIT = 4;
+        /// The socket may be ready for something.
+        const READY = 8;
+        /// There may be something to send when the batch is over.
+        const OUTPUT = 16;
+    }
+}
+
+/// Sums for a person.
+#[derive(Default)]
+pub(crate) struct Totals {
+    pub(crate) bytes_acked: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_retrans: u64,
+    pub(crate) segs_out: u64,
+    pub(crate) segs_in: u64,
+    pub(crate) data_segs_out: u64,
+    pub(crate) data_segs_in: u64,
+    pub(crate) retransmissions: u32,
+    pub(crate) out_of_order: u32,
+    pub(crate) last_data_sent: Instant,
+    pub(crate) last_data_received: Instant,
+    pub(crate) last_ack_received: Instant,
+    /// When SND.UNA moved last, or data was first waiting for it.
+    pub(crate) progress: Instant,
+    /// When the neighbour was last confirmed to be reachable.
+    pub(crate) confirmed: Instant,
+}
+
+/// What a connection needs of the stack during one call.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Instant,
+    pub(crate) out: &'a mut dyn Output,
+    pub(crate) config: &'a Config,
+    pub(crate) events: &'a mut Counts<Event>,
+    pub(crate) challenges: &'a mut ChallengeLimit,
+    /// The listener that the connection came from has room in its accept queue.
+    pub(crate) room_to_accept: bool,
+    /// The stack is short of memory: windows do not grow.
+    pub(crate) pressure: bool,
+    /// The way to the peer, looked up when it is first needed.
+    pub(crate) route: Option<Result<Route, Cause>>,
+}
+
+impl Context<'_> {
+    /// The way to the connection's peer.
+    pub(crate) fn route(&mut self, tuple: &Tuple) -> Result<Route, Cause> {
+        let (peer, local) = (tuple.peer().ip(), tuple.local().ip());
+        *self.route.get_or_insert_with(|| self.out.route(self.now, peer, Some(local)))
+    }
+}
+
+/// Header bytes in front of a segment's options: IP without options, and TCP.
+pub(crate) fn header_len(tuple: &Tuple) -> usize {
+    if tuple.peer().is_ipv4() { 20 + 20 } else { 40 + 20 }
+}
+
+impl Tcb {
+    /// A connection that has sent and received nothing.
+    pub(crate) fn new(
+        config: &Config,
+        now: Instant,
+        tuple: Tuple,
+        iss: SeqNum,
+        settings: Settings,
+    ) -> Tcb {
+        let congestion =
+            find(crate::CONGESTION_CONTROLS, settings.congestion).unwrap_or(config.congestion);
+        let totals = Totals {
+            last_data_sent: now,
+            last_data_received: now,
+            last_ack_received: now,
+            progress: now,
+            ..Totals::default()
+        };
+        Tcb {
+            tuple,
+            state: State::Closed,
+            listener: None,
+            socket: None,
+            snd: Send::new(config, iss, settings.send_buffer),
+            rcv: Receive::new(config, settings.receive_buffer),
+            ack: AckPolicy::new(config, settings.quick_ack),
+            board: Scoreboard::default(),
+            rtt: (config.rtt.make)(config),
+            recovery: (config.recovery.make)(config),
+            congestion: (congestion.make)(config),
+            timers: Timers::new(),
+            timestamps: None,
+            challenge: PerConnection::default(),
+            error: None,
+            soft_error: None,
+            signals: Signals::empty(),
+            totals,
+            retries: 0,
+            probes: 0,
+            probe_backoff: 0,
+            charged: 0,
+            standing: Standing::Owned,
+            has_work: false,
+            readiness: Readiness::empty(),
+            was_established: false,
+            settings,
+        }
+    }
+
+    /// Enters a state.
+    pub(crate) fn enter(&mut self, to: State, cause: &'static str) {
+        debug!(
+            conn = %format_args!("{}-{}", self.tuple.local(), self.tuple.peer()),
+            from = %self.state,
+            to = %to,
+            cause,
+            "state"
+        );
+        self.state = to;
+        self.signals |= Signals::READY;
+        match to {
+            State::Closed => self.signals |= Signals::CLOSED,
+            State::TimeWait => self.signals |= Signals::TIME_WAIT,
+            _ => {}
+        }
+    }
+
+    /// Ends the connection at once; its user is told `error`.
+    pub(crate) fn end(&mut self, error: Option<SocketError>, cause: &'static str) {
+        if self.state == State::Closed {
+            return;
+        }
+        self.error = error.or(self.error);
+        self.timers.clear_all();
+        self.board = Scoreboard::default();
+        self.snd.buffer.clear();
+        self.rcv.reassembly.clear();
+        self.ack.nothing_due();
+        self.enter(State::Closed, cause);
+    }
+
+    /// Whether the user may still give data to be sent.
+    pub(crate) fn may_send(&self) -> bool {
+        !self.snd.fin_queued
+            && matches!(
+                self.state,
+                State::SynSent | State::SynReceived | State::Established | State::CloseWait
+            )
+    }
+
+    /// Whether more data may come from the peer.
+    pub(crate) fn may_receive(&self) -> bool {
+        matches!(
+            self.state,
+            State::SynSent
+                | State::SynReceived
+                | State::Established
+                | State::FinWait1
+                | State::FinWait2
+        )
+    }
+
+    /// Whether nobody is left who could read or write.
+    pub(crate) fn is_orphan(&self) -> bool {
+        self.standing == Standing::Orphan
+    }
+
+    /// Whether the peer has acknowledged our FIN.
+    pub(crate) fn fin_acked(&self) -> bool {
+        self.snd.fin.is_some_and(|fin| self.snd.una.gt(fin))
+    }
+
+    /// The offered window as the peer's segments give it, in bytes.
+    pub(crate) fn scaled(&self, window: u16) -> u32 {
+        u32::from(window) << self.snd.scale
+    }
+
+    /// Bytes that were given to send and were not sent.
+    pub(crate) fn unsent(&self) -> usize {
+        let end = self.snd.buffer.end();
+        if end.gt(self.snd.nxt) { (end - self.snd.nxt) as usize } else { 0 }
+    }
+
+    /// The sizes of segments follow from the path MTU, the peer's MSS, and the options.
+    pub(crate) fn update_mss(&mut self, config: &Config) {
+        let options = if self.timestamps.is_some() { 12 } else { 0 };
+        let path = self.snd.pmtu.saturating_sub(header_len(&self.tuple)) as u32;
+        let user = self.settings.max_segment.map_or(u32::MAX, u32::from);
+        let mss = u32::from(self.snd.peer_mss).min(path).min(user).max(u32::from(config.min_mss));
+        let mss = mss - options;
+        if mss != self.snd.mss {
+            self.snd.mss = mss;
+            self.congestion.set_mss(mss);
+        }
+    }
+
+    /// How long until the user timeout (RFC 9293 §3.8.3) runs out; `None` where there is none.
+    pub(crate) fn user_timeout_left(&self, now: Instant) -> Option<Duration> {
+        let limit = self.settings.user_timeout?;
+        Some(limit.saturating_sub(now.since(self.totals.progress)))
+    }
+
+    /// Gives the retransmission timer a fresh RTO (RFC 6298 (5.1), (5.3)), cut to the user
+    /// timeout.
+    pub(crate) fn restart_retransmit_timer(&mut self, now: Instant) {
+        let mut after = self.rtt.rto();
+        if let Some(left) = self.user_timeout_left(now) {
+            after = after.min(left.max(Duration::from_millis(1)));
+        }
+        self.timers.set(Timer::Retransmit, now + after);
+    }
+
+    /// Bytes of memory in buffers.
+    pub(crate) fn memory(&self) -> usize {
+        self.snd.buffer.memory() + self.rcv.memory() + self.board.memory()
+    }
+}
+
+impl Send {
+    fn new(config: &Config, iss: SeqNum, limit: usize) -> Send {
+        Send {
+            iss,
+            una: iss,
+            nxt: iss,
+            wnd: 0,
+            wl1: SeqNum(0),
+            wl2: SeqNum(0),
+            max_wnd: 0,
+            scale: 0,
+            peer_mss: config.default_mss,
+            mss: u32::from(config.default_mss),
+            advmss: config.default_mss,
+            pmtu: usize::from(config.default_mss) + 40,
+            pmtu_limit: usize::MAX,
+            // The SYN takes the first number.
+            buffer: SendBuffer::new(iss + 1, limit),
+            fin_queued: false,
+            fin: None,
+            small_end: iss,
+            more: false,
+            overridden: false,
+            retransmit_first: false,
+            cwnd_limited: false,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Every timer: the table of one connection, and the queue of the whole stack.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use netdev::Instant;
+
+use crate::tcb::ConnId;
+
+/// What a connection waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Timer {
+    /// An acknowledgment of SYN, data or FIN (RFC 6298).
+    Retransmit,
+    /// A larger window (RFC 9293 §3.8.6.1).
+    Persist,
+    /// More data to acknowledge at once (RFC 9293 §3.8.6.3).
+    DelayedAck,
+    /// Signs of life (RFC 9293 §3.8.4).
+    KeepAlive,
+    /// The peer's FIN, without a socket that could read up to it.
+    FinWait2,
+    /// More data for a full segment, while cork holds a partial one back.
+    Cork,
+    /// What loss recovery wants: RACK's reordering, a tail loss probe.
+    Recovery,
+}
+
+const ALL: [Timer; 7] = [
+    Timer::Retransmit,
+    Timer::Persist,
+    Timer::DelayedAck,
+    Timer::KeepAlive,
+    Timer::FinWait2,
+    Timer::Cork,
+    Timer::Recovery,
+];
+
+/// The timers of one connection.
+pub(crate) struct Timers {
+    /// When each is due; [`Instant::FAR_FUTURE`] where it does not run.
+    due: [Instant; ALL.len()],
+    /// The earliest entry of the connection in the [`TimerQueue`].
+    queued: Option<Instant>,
+}
+
+impl Timers {
+    pub(crate) const fn new() -> Timers {
+        Timers { due: [Instant::FAR_FUTURE; ALL.len()], queued: None }
+    }
+
+    pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
+        self.due[timer as usize] = at;
+    }
+
+    pub(crate) fn clear(&mut self, timer: Timer) {
+        self.due[timer as usize] = Instant::FAR_FUTURE;
+    }
+
+    pub(crate) fn clear_all(&mut self) {
+        self.due = [Instant::FAR_FUTURE; ALL.len()];
+    }
+
+    pub(crate) fn is_set(&self, timer: Timer) -> bool {
+        self.due[timer as usize] != Instant::FAR_FUTURE
+    }
+
+    /// The one that is due first.
+    pub(crate) fn next(&self) -> Option<(Timer, Instant)> {
+        ALL.iter()
+            .map(|&timer| (timer, self.due[timer as usize]))
+            .filter(|&(_, at)| at != Instant::FAR_FUTURE)
+            .min_by_key(|&(_, at)| at)
+    }
+
+    /// Takes one that is due.
+    pub(crate) fn expired(&mut self, now: Instant) -> Option<Timer> {
+        let (timer, at) = self.next()?;
+        (at <= now).then(|| {
+            self.clear(timer);
+            timer
+        })
+    }
+}
+
+/// When which connection has to be looked at, soonest first.
+///
+/// A timer that is put off, as the retransmission timer is with every acknowledgment, leaves its
+/// entry where it is: when that comes up, the connection is asked when its next timer is really
+/// due and queued again. So a busy connection costs no heap operation a segment, and an idle one
+/// nothing at all.
+pub(crate) struct TimerQueue {
+    heap: BinaryHeap<Reverse<(Instant, ConnId)>>,
+}
+
+impl TimerQueue {
+    pub(crate) const fn new() -> TimerQueue {
+        TimerQueue { heap: BinaryHeap::new() }
+    }
+
+    /// Makes sure that the connection is looked at when its next timer is due.
+    pub(crate) fn schedule(&mut self, id: ConnId, timers: &mut Timers) {
+        let Some((_, at)) = timers.next() else { return };
+        if timers.queued.is_none_or(|queued| at < queued) {
+            timers.queued = Some(at);
+            self.heap.push(Reverse((at, id)));
+        }
+    }
+
+    /// The next connection with an entry that is due. The caller tells its timers with
+    /// [`TimerQueue::looked_at`] and schedules it again.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<(Instant, ConnId)> {
+        let &Reverse((at, _)) = self.heap.peek()?;
+        if at > now {
+            return None;
+        }
+        self.heap.pop().map(|Reverse(entry)| entry)
+    }
+
+    /// The entry at `at` has come up.
+    pub(crate) fn looked_at(at: Instant, timers: &mut Timers) {
+        if timers.queued == Some(at) {
+            timers.queued = None;
+        }
+    }
+
+    /// When the next entry is due.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.heap.peek().map(|&Reverse((at, _))| at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ip::Handle;
+
+    const ID: ConnId = ConnId(Handle { index: 1, generation: 0 });
+
+    #[test]
+    fn a_timer_that_is_put_off_needs_no_new_entry() {
+        let (mut queue, mut timers) = (TimerQueue::new(), Timers::new());
+        for ms in 100..200 {
+            timers.set(Timer::Retransmit, Instant::from_millis(ms));
+            queue.schedule(ID, &mut timers);
+        }
+        assert_eq!(queue.heap.len(), 1);
+        let now = Instant::from_millis(100);
+        let (at, id) = queue.pop(now).unwrap();
+        assert_eq!((id, timers.expired(now)), (ID, None));
+        TimerQueue::looked_at(at, &mut timers);
+        queue.schedule(ID, &mut timers);
+        assert_eq!(queue.next(), Some(Instant::from_millis(199)));
+    }
+
+    #[test]
+    fn a_sooner_timer_comes_sooner() {
+        let (mut queue, mut timers) = (TimerQueue::new(), Timers::new());
+        timers.set(Timer::KeepAlive, Instant::from_secs(7200));
+        queue.schedule(ID, &mut timers);
+        timers.set(Timer::DelayedAck, Instant::from_millis(40));
+        queue.schedule(ID, &mut timers);
+        assert_eq!(queue.next(), Some(Instant::from_millis(40)));
+        assert_eq!(timers.expired(Instant::from_millis(40)), Some(Timer::DelayedAck));
+        assert_eq!(timers.expired(Instant::from_millis(40)), None);
+    }
+}

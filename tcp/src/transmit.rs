@@ -1,0 +1,212 @@
+//! Segments on their way to IP: each kind that is ever sent has its function here.
+
+use ip::{Datagram, Ecn, Header, Output, Protocol};
+use netdev::{Instant, Packet, Segmentation};
+use tracing::trace;
+
+use crate::SeqNum;
+use crate::options::{Options, Timestamps};
+use crate::receive::Receive;
+use crate::segment::{Flags, Segment};
+use crate::stats::Event;
+use crate::table::Tuple;
+use crate::tcb::{Clock, Context, Tcb, header_len};
+use crate::time_wait::Remains;
+
+/// `<SEQ=ISS><CTL=SYN>`, with everything that is offered.
+pub(crate) fn syn(tcb: &mut Tcb, cx: &mut Context<'_>) {
+    let mut segment = blank(tcb, tcb.snd.iss, Flags::SYN);
+    segment.ack = SeqNum(0);
+    segment.options = Options {
+        mss: Some(tcb.snd.advmss),
+        window_scale: cx.config.window_scaling.then_some(tcb.rcv.scale),
+        timestamps: tcb.timestamps.map(|clock| Timestamps { value: clock.value(cx.now), echo: 0 }),
+        ..Options::default()
+    };
+    segment.window = tcb.rcv.offer_on_syn();
+    give(tcb, cx, segment, Packet::with_capacity(0));
+}
+
+/// `<SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>`, with what both sides want.
+pub(crate) fn syn_ack(tcb: &mut Tcb, cx: &mut Context<'_>, scaled: bool) {
+    let mut segment = blank(tcb, tcb.snd.iss, Flags::SYN | Flags::ACK);
+    segment.options = Options {
+        mss: Some(tcb.snd.advmss),
+        window_scale: scaled.then_some(tcb.rcv.scale),
+        timestamps: timestamps(tcb, cx.now),
+        ..Options::default()
+    };
+    segment.window = tcb.rcv.offer_on_syn();
+    acknowledged(tcb);
+    give(tcb, cx, segment, Packet::with_capacity(0));
+}
+
+/// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>`.
+pub(crate) fn ack(tcb: &mut Tcb, cx: &mut Context<'_>) {
+    let segment = blank(tcb, tcb.snd.nxt, Flags::ACK);
+    with_window(tcb, cx, segment, Packet::with_capacity(0));
+}
+
+/// An acknowledgment that an attacker can provoke: no more of them than the limits allow
+/// (RFC 5961 §7).
+pub(crate) fn challenge_ack(tcb: &mut Tcb, cx: &mut Context<'_>) {
+    if cx.challenges.allow(cx.now, &mut tcb.challenge) {
+        cx.events.add(Event::ChallengeAcks);
+        ack(tcb, cx);
+    } else {
+        cx.events.add(Event::ChallengesLimited);
+    }
+}
+
+/// A segment that the peer has to answer, since it lies before its window: the probe of a zero
+/// window and of an idle connection (RFC 9293 §3.8.4, `SEG.SEQ = SND.NXT-1`).
+pub(crate) fn probe(tcb: &mut Tcb, cx: &mut Context<'_>) {
+    let segment = blank(tcb, tcb.snd.una - 1, Flags::ACK);
+    with_window(tcb, cx, segment, Packet::with_capacity(0));
+}
+
+/// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>`: this side ends the connection.
+pub(crate) fn reset(tcb: &mut Tcb, cx: &mut Context<'_>) {
+    cx.events.add(Event::ResetsOut);
+    let mut segment = blank(tcb, tcb.snd.nxt, Flags::RST | Flags::ACK);
+    segment.options.timestamps = timestamps(tcb, cx.now);
+    give(tcb, cx, segment, Packet::with_capacity(0));
+}
+
+/// Data from `seq` on, sent for the first time or again, with a FIN after it or not. With
+/// `segmented` it stands for as many segments of SND.MSS as it has room for.
+pub(crate) fn data(
+    tcb: &mut Tcb,
+    cx: &mut Context<'_>,
+    seq: SeqNum,
+    len: usize,
+    fin: bool,
+    segmented: bool,
+) {
+    let mut flags = Flags::ACK;
+    flags.set(Flags::FIN, fin);
+    // RFC 9293 §3.9.1.2: on the last segment that the user's data gives.
+    flags.set(Flags::PSH, len > 0 && seq + len as u32 == tcb.snd.buffer.end());
+    let mut packet = Packet::with_capacity(len);
+    tcb.snd.buffer.copy(seq, len, &mut packet);
+    if segmented {
+        packet.set_segmentation(Segmentation::Tcp4 { size: tcb.snd.mss as u16 });
+    }
+    let mut segment = blank(tcb, seq, flags);
+    segment.len = len;
+    if len > 0 {
+        let segments = (len as u64).div_ceil(u64::from(tcb.snd.mss)).max(1);
+        tcb.totals.data_segs_out += segments;
+        tcb.totals.segs_out += segments - 1;
+        tcb.totals.bytes_sent += len as u64;
+        tcb.totals.last_data_sent = cx.now;
+    }
+    with_window(tcb, cx, segment, packet);
+}
+
+/// The reset that answers a segment which belongs to no connection; nothing for a reset.
+pub(crate) fn stray_reset(
+    now: Instant,
+    out: &mut dyn Output,
+    datagram: &Datagram,
+    segment: &Segment,
+) -> bool {
+    let Some(reset) = segment.reset() else { return false };
+    let (src, dst) = (datagram.header.dst, datagram.header.src);
+    trace!(%src, %dst, segment = ?reset, "out");
+    let partial = out.route(now, dst, Some(src)).is_ok_and(|route| route.offload.checksum);
+    let packet = reset.emit(Packet::with_capacity(0), src, dst, partial);
+    out.send(now, &Header::new(src, dst, Protocol::TCP), packet).is_ok()
+}
+
+/// The acknowledgment of a connection in TIME-WAIT.
+pub(crate) fn time_wait_ack(now: Instant, out: &mut dyn Output, tuple: &Tuple, of: &Remains) {
+    let (local, peer) = (tuple.local(), tuple.peer());
+    let mut segment = Segment::new(local.port(), peer.port(), of.snd_nxt, of.rcv_nxt, Flags::ACK);
+    segment.window = of.window;
+    segment.options.timestamps = of.timestamps.map(|(recent, offset)| Timestamps {
+        value: offset.wrapping_add(now.millis() as u32),
+        echo: recent,
+    });
+    trace!(src = %local.ip(), dst = %peer.ip(), ?segment, "out");
+    let route = out.route(now, peer.ip(), Some(local.ip()));
+    let partial = route.is_ok_and(|route| route.offload.checksum);
+    let packet = segment.emit(Packet::with_capacity(0), local.ip(), peer.ip(), partial);
+    let header =
+        Header { ttl: of.ttl, tos: of.tos, ..Header::new(local.ip(), peer.ip(), Protocol::TCP) };
+    // An acknowledgment that is lost here is asked for again.
+    let _ = out.send(now, &header, packet);
+}
+
+/// The MSS to name to the peer (RFC 6691: without options), and the path MTU, by the route.
+pub(crate) fn learn_path(tcb: &mut Tcb, cx: &mut Context<'_>) -> Result<(), ip::Cause> {
+    let route = cx.route(&tcb.tuple)?;
+    tcb.snd.pmtu = route.mtu;
+    let path = route.mtu.saturating_sub(header_len(&tcb.tuple)).min(65_495) as u16;
+    let user = tcb.settings.max_segment.unwrap_or(u16::MAX);
+    tcb.snd.advmss = path.min(user).max(cx.config.min_mss);
+    tcb.update_mss(cx.config);
+    Ok(())
+}
+
+/// Sets what a first SYN offers.
+pub(crate) fn offer(tcb: &mut Tcb, cx: &mut Context<'_>, timestamp_offset: u32) {
+    if cx.config.window_scaling {
+        tcb.rcv.scale = Receive::offered_scale(cx.config, tcb.rcv.limit);
+    }
+    if cx.config.timestamps {
+        tcb.timestamps = Some(Clock {
+            offset: timestamp_offset,
+            recent: 0,
+            recent_at: cx.now,
+            last_ack_sent: SeqNum(0),
+        });
+    }
+}
+
+fn blank(tcb: &Tcb, seq: SeqNum, flags: Flags) -> Segment {
+    let (local, peer) = (tcb.tuple.local(), tcb.tuple.peer());
+    Segment::new(local.port(), peer.port(), seq, tcb.rcv.nxt, flags)
+}
+
+fn timestamps(tcb: &Tcb, now: Instant) -> Option<Timestamps> {
+    tcb.timestamps.map(|clock| Timestamps { value: clock.value(now), echo: clock.recent })
+}
+
+fn with_window(tcb: &mut Tcb, cx: &mut Context<'_>, mut segment: Segment, packet: Packet) {
+    segment.window = tcb.rcv.offer(cx.pressure);
+    segment.options.timestamps = timestamps(tcb, cx.now);
+    acknowledged(tcb);
+    give(tcb, cx, segment, packet);
+}
+
+/// Whatever is sent with an acknowledgment makes one of its own needless.
+fn acknowledged(tcb: &mut Tcb) {
+    tcb.ack.sent();
+    tcb.timers.clear(crate::timers::Timer::DelayedAck);
+    if let Some(clock) = &mut tcb.timestamps {
+        clock.last_ack_sent = tcb.rcv.nxt;
+    }
+}
+
+fn give(tcb: &mut Tcb, cx: &mut Context<'_>, segment: Segment, packet: Packet) {
+    let (src, dst) = (tcb.tuple.local().ip(), tcb.tuple.peer().ip());
+    tcb.totals.segs_out += 1;
+    cx.events.add(Event::SegmentsOut);
+    let Ok(route) = cx.route(&tcb.tuple) else {
+        // As good as lost on the way; a timer sends it again.
+        cx.events.add(Event::NotSent);
+        return;
+    };
+    trace!(%src, %dst, ?segment, "out");
+    let packet = segment.emit(packet, src, dst, route.offload.checksum);
+    let header = Header {
+        ttl: tcb.settings.ttl,
+        tos: tcb.settings.tos.with_ecn(Ecn::NotEct),
+        dont_fragment: tcb.settings.mtu_discover,
+        ..Header::new(src, dst, Protocol::TCP)
+    };
+    if cx.out.send(cx.now, &header, packet).is_err() {
+        cx.events.add(Event::NotSent);
+    }
+}
