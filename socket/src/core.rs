@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 use std::io;
+use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant as Clock};
 
-use ip::{Readiness, SocketError};
+use ip::{IfIndex, Readiness, SocketError};
 use netdev::Instant;
 
 use crate::bell::Bell;
@@ -63,11 +64,11 @@ pub(crate) enum Phase {
 }
 
 /// What the event loop has gone to sleep with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Sleep {
     pub(crate) until: Option<Instant>,
-    /// How many devices it watches for writing.
-    pub(crate) writes: usize,
+    /// What it watches ([`Stack::interests`]).
+    pub(crate) watched: Vec<(IfIndex, (RawFd, bool))>,
 }
 
 impl Core {
@@ -282,13 +283,13 @@ impl Locked<'_> {
     /// loop where it has gone to sleep for too long.
     fn finish(&mut self) {
         self.note_changes();
-        if let Some(sleep) = self.sleep {
+        if let Some(sleep) = &self.sleep {
             let due = self.stack.poll_at();
             let sooner = match (due, sleep.until) {
                 (Some(due), Some(until)) => due < until,
                 (due, until) => due.is_some() && until.is_none(),
             };
-            if sooner || self.stack.devices_to_write() != sleep.writes {
+            if sooner || !self.stack.interests().eq(sleep.watched.iter().copied()) {
                 self.sleep = None;
                 self.core.signal.raise();
             }

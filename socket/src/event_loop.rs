@@ -28,7 +28,7 @@ const IDLE_SLEEP: Duration = Duration::from_millis(1);
 pub(crate) fn start(core: Arc<Core>) -> io::Result<JoinHandle<()>> {
     let mut selector = sys::Selector::new()?;
     selector.set(core.signal.as_fd().as_raw_fd(), SIGNAL, false)?;
-    let watch = Watch { selector, devices: BTreeMap::new(), broken: BTreeMap::new() };
+    let watch = Watch { selector, devices: Vec::new(), woken: Vec::new(), broken: BTreeMap::new() };
     std::thread::Builder::new().name("tapip-net".to_string()).spawn(move || {
         // Also where a layer panics: nobody may wait for a loop that is not there.
         let _end = End(&core);
@@ -68,15 +68,15 @@ fn run(core: &Core, mut watch: Watch) {
             }
             timeout = Some(IDLE_SLEEP);
         }
-        let writes = watch.update(&locked.stack);
-        locked.sleep = Some(Sleep { until, writes });
+        let watched = watch.update(&locked.stack).to_vec();
+        locked.sleep = Some(Sleep { until, watched });
         drop(locked);
         match watch.selector.wait(timeout) {
             Ok(ready) => {
                 for ready in ready {
                     match ready.token {
                         SIGNAL => core.signal.clear(),
-                        device => watch.note(device, ready.broken),
+                        index => watch.note(IfIndex(index as u32), ready.broken),
                     }
                 }
             }
@@ -92,47 +92,38 @@ fn run(core: &Core, mut watch: Watch) {
 struct Watch {
     selector: sys::Selector,
     /// Of each interface with one: its descriptor, and whether for writing too.
-    devices: BTreeMap<u32, (RawFd, bool)>,
+    devices: Vec<(IfIndex, (RawFd, bool))>,
+    /// Devices that had something since the last wait.
+    woken: Vec<IfIndex>,
     /// How often in a row a descriptor was broken.
-    broken: BTreeMap<u32, u32>,
+    broken: BTreeMap<IfIndex, u32>,
 }
 
 impl Watch {
-    /// Asks every device what it waits for, and gives how many wait for writing.
-    fn update(&mut self, stack: &Stack) -> usize {
-        let mut wanted = BTreeMap::new();
-        for interface in stack.interfaces.iter() {
-            let IfIndex(index) = interface.index;
-            let device = interface.port.device();
-            // What is gone for good would be ready for ever.
-            if interface.gone || interface.given_up {
+    /// Asks every device what it waits for.
+    fn update(&mut self, stack: &Stack) -> &[(IfIndex, (RawFd, bool))] {
+        let wanted: Vec<_> = stack.interests().collect();
+        let stays = |old: &(IfIndex, (RawFd, bool))| {
+            wanted.iter().any(|new| new.0 == old.0 && new.1.0 == old.1.0)
+        };
+        // First what goes: its number may be that of a new one.
+        for (_, (fd, _)) in self.devices.iter().filter(|old| !stays(old)) {
+            self.selector.remove(*fd);
+        }
+        for new in &wanted {
+            // A device that has had something may have closed its descriptor and opened another
+            // with the same number: one peer left, the next was there. Closing ends the watch.
+            if self.devices.contains(new) && !self.woken.contains(&new.0) {
                 continue;
             }
-            if let Some(interest) = device.interest() {
-                wanted.insert(index, (interest.fd.as_raw_fd(), interest.write));
-            }
-        }
-        if wanted != self.devices {
-            self.change(&wanted);
-            self.devices = wanted;
-        }
-        self.devices.values().filter(|(_, write)| *write).count()
-    }
-
-    fn change(&mut self, wanted: &BTreeMap<u32, (RawFd, bool)>) {
-        // First what goes: its number may be that of a new one.
-        for (index, (fd, _)) in &self.devices {
-            if wanted.get(index).is_none_or(|(now, _)| now != fd) {
-                self.selector.remove(*fd);
-            }
-        }
-        for (&index, &(fd, write)) in wanted {
-            if self.devices.get(&index) != Some(&(fd, write))
-                && let Err(error) = self.selector.set(fd, u64::from(index), write)
-            {
+            let (IfIndex(index), (fd, write)) = *new;
+            if let Err(error) = self.selector.set(fd, u64::from(index), write) {
                 tracing::error!(%error, interface = index, "cannot wait for the device");
             }
         }
+        self.woken.clear();
+        self.devices = wanted;
+        &self.devices
     }
 
     /// Gives up descriptors that only say that they are broken.
@@ -141,13 +132,13 @@ impl Watch {
             self.broken.clear();
         }
         for (&index, _) in self.broken.iter().filter(|(_, times)| **times >= BROKEN_LIMIT) {
-            stack.give_up(IfIndex(index));
+            stack.give_up(index);
         }
     }
 
     /// A device's descriptor woke the loop.
-    fn note(&mut self, device: u64, broken: bool) {
-        let device = device as u32;
+    fn note(&mut self, device: IfIndex, broken: bool) {
+        self.woken.push(device);
         if broken {
             *self.broken.entry(device).or_default() += 1;
         } else {

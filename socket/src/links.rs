@@ -1,12 +1,12 @@
 //! Links that go down, come up, or are gone for good.
 
 use std::net::IpAddr;
+use std::os::fd::{AsRawFd, RawFd};
 
 use ip::IfIndex;
 use netdev::{Instant, LinkState};
 
 use crate::Stack;
-use crate::interfaces::Interface;
 
 impl Stack {
     /// Notices links that went down or came up.
@@ -34,10 +34,15 @@ impl Stack {
         self.any_gone = self.interfaces.iter().any(|i| i.gone);
     }
 
-    /// How many devices hold packets back until their descriptor can be written to.
-    pub(crate) fn devices_to_write(&self) -> usize {
-        let waits = |i: &&Interface| i.port.device().interest().is_some_and(|i| i.write);
-        self.interfaces.iter().filter(waits).count()
+    /// What the event loop has to wait for on behalf of the devices: for each the descriptor, and
+    /// whether for writing too.
+    pub(crate) fn interests(&self) -> impl Iterator<Item = (IfIndex, (RawFd, bool))> {
+        // What is gone for good would be ready for ever.
+        let useful = self.interfaces.iter().filter(|i| !i.gone && !i.given_up);
+        useful.filter_map(|i| {
+            let interest = i.port.device().interest()?;
+            Some((i.index, (interest.fd.as_raw_fd(), interest.write)))
+        })
     }
 
     /// Whether the device of any interface is gone for good.

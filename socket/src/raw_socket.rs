@@ -10,7 +10,7 @@ use ip::{Protocol, SocketError};
 use crate::calls::RawOutput;
 use crate::raw::{RawInfo, RawReceived, RawSetting, RawSockets};
 use crate::socket::Socket;
-use crate::tcp_listener::{checked_ttl, tcp_handle};
+use crate::tcp_listener::checked_ttl;
 use crate::waiters::Key;
 use crate::{Net, Pollable, error};
 
@@ -122,14 +122,14 @@ impl RawSocket {
     }
 
     fn transmit(&self, data: &[u8], to: Option<IpAddr>) -> io::Result<usize> {
-        let handle = tcp_handle(&self.socket);
+        let handle = self.socket.handle();
         self.socket.write(|stack, now| {
             stack.with_raw(now, |raw, out| raw.send(now, handle, to, data, out))
         })
     }
 
     fn take(&self, peek: bool) -> io::Result<RawReceived> {
-        let handle = tcp_handle(&self.socket);
+        let handle = self.socket.handle();
         self.socket.read(|stack, now| stack.with_raw(now, |raw, _| raw.receive(handle, peek)))
     }
 
@@ -137,7 +137,7 @@ impl RawSocket {
         &self,
         call: impl FnOnce(&mut RawSockets, &mut RawOutput<'_>, ip::Handle) -> Result<T, SocketError>,
     ) -> io::Result<T> {
-        let handle = tcp_handle(&self.socket);
+        let handle = self.socket.handle();
         self.socket.call(|stack, now| stack.with_raw(now, |raw, out| call(raw, out, handle)))
     }
 }

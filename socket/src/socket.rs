@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant as Clock};
 
-use ip::{Readiness, SocketError};
+use ip::{Handle, Readiness, SocketError};
 use netdev::Instant;
 
 use crate::core::{Core, Phase, Wait};
@@ -53,6 +53,13 @@ impl Socket {
             read_timeout: AtomicU64::new(0),
             write_timeout: AtomicU64::new(0),
         })
+    }
+
+    /// The handle in its transport.
+    pub(crate) fn handle(&self) -> Handle {
+        match self.key {
+            Key::Tcp(handle) | Key::Udp(handle) | Key::Raw(handle) => handle,
+        }
     }
 
     pub(crate) fn set_nonblocking(&self, nonblocking: bool) {

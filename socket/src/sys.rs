@@ -107,9 +107,9 @@ mod epoll {
         pub(crate) fn set(&mut self, fd: RawFd, token: u64, write: bool) -> io::Result<()> {
             let out = if write { libc::EPOLLOUT } else { 0 };
             let events = (libc::EPOLLIN | out) as u32;
-            match self.control(libc::EPOLL_CTL_ADD, fd, events, token) {
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                    self.control(libc::EPOLL_CTL_MOD, fd, events, token)
+            match self.control(libc::EPOLL_CTL_MOD, fd, events, token) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                    self.control(libc::EPOLL_CTL_ADD, fd, events, token)
                 }
                 done => done,
             }

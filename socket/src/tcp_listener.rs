@@ -50,7 +50,7 @@ impl TcpListener {
     ) -> io::Result<TcpListener> {
         each_addr(addr, |addr| {
             let socket = open_tcp(net)?;
-            let handle = tcp_handle(&socket);
+            let handle = socket.handle();
             socket.call(|stack, now| {
                 stack.with_tcp(now, |tcp, out| {
                     for setting in &options.settings {
@@ -136,7 +136,7 @@ impl TcpListener {
     }
 
     fn handle(&self) -> ip::Handle {
-        tcp_handle(&self.socket)
+        self.socket.handle()
     }
 }
 
@@ -165,12 +165,6 @@ pub(crate) fn open_tcp(net: &Net) -> io::Result<Arc<Socket>> {
     let handle = locked.stack.tcp.open().map_err(error::io)?;
     drop(locked);
     Ok(Socket::new(net.core(), Key::Tcp(handle)))
-}
-
-pub(crate) fn tcp_handle(socket: &Socket) -> ip::Handle {
-    match socket.key {
-        Key::Tcp(handle) | Key::Udp(handle) | Key::Raw(handle) => handle,
-    }
 }
 
 pub(crate) fn checked_ttl(ttl: u32) -> io::Result<Ttl> {

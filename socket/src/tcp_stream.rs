@@ -11,7 +11,7 @@ use tcp::{ReceiveFlags, SendFlags, Streams};
 
 use crate::core::Wait;
 use crate::socket::Socket;
-use crate::tcp_listener::{checked_ttl, open_tcp, tcp_handle};
+use crate::tcp_listener::{checked_ttl, open_tcp};
 use crate::{Net, Pollable, error};
 
 /// As [`std::net::TcpStream`], on a stack of our own.
@@ -98,7 +98,7 @@ impl TcpStream {
 
     /// Waits until the connection is there or has failed.
     fn finish_connect(&self, wait: Wait) -> io::Result<()> {
-        let handle = tcp_handle(&self.socket);
+        let handle = self.socket.handle();
         let done = self.socket.core.block(self.socket.key, wait, |stack, now| {
             stack.with_tcp(now, |tcp, _| {
                 let ready = tcp.readiness(handle);
@@ -157,7 +157,7 @@ impl TcpStream {
 
     /// Reads with flags.
     pub fn receive(&self, buffer: &mut [u8], flags: ReceiveFlags) -> io::Result<usize> {
-        let handle = tcp_handle(&self.socket);
+        let handle = self.socket.handle();
         self.socket.read(|stack, now| {
             stack.with_tcp(now, |tcp, out| tcp.receive(now, handle, buffer, flags, out))
         })
@@ -165,7 +165,7 @@ impl TcpStream {
 
     /// Writes with flags.
     pub fn send(&self, data: &[u8], flags: SendFlags) -> io::Result<usize> {
-        let handle = tcp_handle(&self.socket);
+        let handle = self.socket.handle();
         self.socket.write(|stack, now| {
             stack.with_tcp(now, |tcp, out| tcp.send(now, handle, data, flags, out))
         })
@@ -280,7 +280,7 @@ impl TcpStream {
             ip::Handle,
         ) -> Result<T, SocketError>,
     ) -> io::Result<T> {
-        let handle = tcp_handle(&self.socket);
+        let handle = self.socket.handle();
         self.socket.call(|stack, now| stack.with_tcp(now, |tcp, out| call(tcp, out, now, handle)))
     }
 }
@@ -301,7 +301,7 @@ impl Read for &TcpStream {
     }
 
     fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let handle = tcp_handle(&self.socket);
+        let handle = self.socket.handle();
         self.socket.read(|stack, now| {
             stack.with_tcp(now, |tcp, out| {
                 let mut total = 0;
@@ -343,7 +343,7 @@ impl Write for &TcpStream {
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        let handle = tcp_handle(&self.socket);
+        let handle = self.socket.handle();
         let last = parts.iter().rposition(|part| !part.is_empty()).unwrap_or(0);
         self.socket.write(|stack, now| {
             stack.with_tcp(now, |tcp, out| {

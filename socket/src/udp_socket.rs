@@ -10,7 +10,7 @@ use netdev::Instant;
 use udp::{Datagrams, Received, Setting};
 
 use crate::socket::Socket;
-use crate::tcp_listener::{checked_ttl, tcp_handle};
+use crate::tcp_listener::checked_ttl;
 use crate::tcp_stream::each_addr;
 use crate::waiters::Key;
 use crate::{Net, Pollable, Stack, error};
@@ -200,14 +200,14 @@ impl UdpSocket {
     }
 
     fn transmit(&self, data: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {
-        let handle = tcp_handle(&self.socket);
+        let handle = self.socket.handle();
         self.socket.write(|stack, now| {
             stack.with_udp(now, |udp, out| udp.send(now, handle, to, data, out))
         })
     }
 
     fn take(&self, peek: bool) -> io::Result<Received> {
-        let handle = tcp_handle(&self.socket);
+        let handle = self.socket.handle();
         self.socket.read(|stack, now| stack.with_udp(now, |udp, _| udp.receive(handle, peek)))
     }
 
@@ -219,7 +219,7 @@ impl UdpSocket {
     }
 
     fn membership(&self, group: Ipv4Addr, interface: Ipv4Addr, join: bool) -> io::Result<()> {
-        let handle = tcp_handle(&self.socket);
+        let handle = self.socket.handle();
         let group = IpAddr::V4(group);
         self.socket.call(|stack, now| {
             let iface = interface_of(stack, now, group, interface)?;
@@ -240,7 +240,7 @@ impl UdpSocket {
             ip::Handle,
         ) -> Result<T, SocketError>,
     ) -> io::Result<T> {
-        let handle = tcp_handle(&self.socket);
+        let handle = self.socket.handle();
         self.socket.call(|stack, now| stack.with_udp(now, |udp, out| call(udp, out, now, handle)))
     }
 }

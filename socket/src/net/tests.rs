@@ -195,6 +195,47 @@ fn streams_and_listeners_learn_that_their_device_is_gone() {
 }
 
 #[test]
+fn interfaces_can_be_added_and_removed_while_it_runs() {
+    soon(|| {
+        let net = alone();
+        let socket = UdpSocket::bind(&net, "0.0.0.0:7").unwrap();
+        for _ in 0..3 {
+            until(|| net.core().lock().sleep.is_some());
+            let (left, right) = UnixLink::pair().unwrap();
+            let index = net.with(|stack, _| attach(stack, left, 1, "10.0.0.1/24", None));
+            let peer = crate::testing::net(stack(2), right, 2);
+            let client = UdpSocket::bind(&peer, "0.0.0.0:0").unwrap();
+            client.send_to(b"x", "10.0.0.1:7").unwrap();
+            let (_, from) = socket.recv_from(&mut [0; 8]).unwrap();
+            assert_eq!(from.ip(), addr("10.0.0.2"));
+            net.with(|stack, now| stack.remove_interface(now, index)).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_descriptor_that_is_replaced_by_one_with_its_number_is_watched() {
+    soon(|| {
+        let dir = std::env::temp_dir().join(format!("tapip-net-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("link");
+        let net = crate::testing::net(stack(1), UnixLink::listen(&path).unwrap(), 1);
+        let socket = UdpSocket::bind(&net, "0.0.0.0:7").unwrap();
+        let mut link = UnixLink::connect(&path).unwrap();
+        for number in 2..8 {
+            let peer = crate::testing::net(stack(2), link, number);
+            let client = UdpSocket::bind(&peer, "0.0.0.0:0").unwrap();
+            client.send_to(b"x", "10.0.0.1:7").unwrap();
+            socket.recv_from(&mut [0; 8]).unwrap();
+            // The next one waits when this one leaves: it is taken in the same breath.
+            link = UnixLink::connect(&path).unwrap();
+            drop((peer, client));
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
+    });
+}
+
+#[test]
 fn time_goes_on_where_the_stack_was() {
     let mut stack = stack(1);
     let before = Instant::from_secs(1000);
