@@ -11,12 +11,10 @@ use ip::{IfIndex, Readiness, SocketError};
 use netdev::Instant;
 
 use crate::bell::Bell;
-use crate::poller::Pollers;
-use crate::waiters::{Key, PollerId, Waiters};
-use crate::{Event, Interest, Stack, error, sys};
-
-/// How often a thread lets loopback answer before it leaves the rest to the event loop.
-const INLINE_TURNS: usize = 16;
+use crate::locked::Locked;
+use crate::pollers::Pollers;
+use crate::waiters::{Key, Waiters};
+use crate::{Interest, Stack, error, sys};
 
 thread_local! {
     /// The address of the core whose stack this thread has lent to a closure; 0: none.
@@ -34,7 +32,7 @@ pub(crate) struct Core {
     /// Wakes the event loop.
     pub(crate) signal: sys::Signal,
     /// Rung whenever a thread has done something with the stack, while somebody wants to know.
-    turned: Arc<Bell>,
+    pub(crate) turned: Arc<Bell>,
     start: Clock,
     /// The stack's time at `start`.
     start_at: Instant,
@@ -50,7 +48,7 @@ pub(crate) struct Shared {
     /// Set while the event loop sleeps.
     pub(crate) sleep: Option<Sleep>,
     /// Threads that wait for [`Core::turned`].
-    turn_watchers: usize,
+    pub(crate) turn_watchers: usize,
 }
 
 /// The life of a running stack.
@@ -103,7 +101,7 @@ impl Core {
     /// itself for ever.
     pub(crate) fn lock(&self) -> Locked<'_> {
         assert!(!self.is_lent(), "a socket of a stack was used inside `Net::with` on it");
-        Locked { core: self, shared: Some(self.acquire()) }
+        Locked::new(self)
     }
 
     /// Whether this thread has lent the stack to a closure.
@@ -125,7 +123,8 @@ impl Core {
         call(&mut locked.stack, now)
     }
 
-    fn acquire(&self) -> MutexGuard<'_, Shared> {
+    /// The lock itself; [`Core::lock`] is what the rest of the crate takes.
+    pub(crate) fn acquire(&self) -> MutexGuard<'_, Shared> {
         let _turn = self.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -159,19 +158,6 @@ impl Core {
             }
         }
     }
-
-    /// Waits until another thread has done something with the stack, as the event loop does in
-    /// every turn; `false` where `deadline` is over first.
-    pub(crate) fn wait_turn<'a>(
-        &'a self,
-        mut locked: Locked<'a>,
-        deadline: Clock,
-    ) -> (Locked<'a>, bool) {
-        locked.turn_watchers += 1;
-        let in_time = locked.sleep_on(&self.turned, Wait::Until(deadline));
-        locked.turn_watchers -= 1;
-        (locked, in_time)
-    }
 }
 
 /// How long a call may wait.
@@ -189,164 +175,6 @@ impl Wait {
             Some(Some(deadline)) => Wait::Until(deadline),
             Some(None) | None => Wait::Forever,
         }
-    }
-}
-
-/// The stack, locked. When it is let go, whoever waited for what changed is woken.
-#[derive(Debug)]
-pub(crate) struct Locked<'a> {
-    core: &'a Core,
-    /// None only while this thread sleeps, and at the end of `drop`.
-    shared: Option<MutexGuard<'a, Shared>>,
-}
-
-impl std::ops::Deref for Locked<'_> {
-    type Target = Shared;
-    fn deref(&self) -> &Shared {
-        self.shared.as_ref().expect("held")
-    }
-}
-
-impl std::ops::DerefMut for Locked<'_> {
-    fn deref_mut(&mut self) -> &mut Shared {
-        self.shared.as_mut().expect("held")
-    }
-}
-
-impl Locked<'_> {
-    /// `Err` when the stack has ended.
-    pub(crate) fn running(&self) -> io::Result<()> {
-        if self.phase == Phase::Running { Ok(()) } else { Err(error::stopped()) }
-    }
-
-    /// Lets the devices answer that need no descriptor (loopback), on this thread: no other would
-    /// be faster. Says whether any did.
-    pub(crate) fn run_inline(&mut self) -> bool {
-        let mut any = false;
-        for _ in 0..INLINE_TURNS {
-            let now = self.core.now();
-            if self.stack.poll_at().is_none_or(|at| at > now) {
-                break;
-            }
-            any |= self.stack.poll_due(now).received > 0;
-        }
-        any
-    }
-
-    /// Sleeps until the socket's readiness may have changed; `false` where the time is over.
-    fn wait(&mut self, key: Key, wait: Wait) -> bool {
-        let bell = self.waiters.block(key);
-        let in_time = self.sleep_on(&bell, wait);
-        self.waiters.unblock(key);
-        in_time
-    }
-
-    /// Sleeps until the poller may have something to tell; `false` where the time is over.
-    pub(crate) fn wait_poller(&mut self, poller: PollerId, wait: Wait) -> bool {
-        let Some(bell) = self.pollers.block(poller) else { return false };
-        let in_time = self.sleep_on(&bell, wait);
-        self.pollers.unblock(poller);
-        in_time
-    }
-
-    /// The events of a poller, and whether it was notified.
-    pub(crate) fn collect(&mut self, poller: PollerId, events: &mut Vec<Event>) -> bool {
-        let mut pollers = std::mem::take(&mut self.pollers);
-        let notified = pollers.collect(poller, events, |key| self.readiness(key));
-        self.pollers = pollers;
-        notified
-    }
-
-    /// Lets go of the stack until `bell` is rung; `false` where the time is over.
-    fn sleep_on(&mut self, bell: &Bell, wait: Wait) -> bool {
-        let deadline = match wait {
-            Wait::Never => return false,
-            Wait::Until(deadline) => Some(deadline),
-            Wait::Forever => None,
-        };
-        let count = bell.count();
-        self.release();
-        let rung = bell.wait(count, deadline);
-        self.shared = Some(self.core.acquire());
-        rung
-    }
-
-    /// Lets go of the stack, and wakes whoever is to be woken.
-    fn release(&mut self) {
-        self.finish();
-        let woken = std::mem::take(&mut self.waiters.woken);
-        self.shared = None;
-        woken.wake();
-    }
-
-    /// What is to be done before the lock is let go: note who is to be woken, and wake the event
-    /// loop where it has gone to sleep for too long.
-    fn finish(&mut self) {
-        self.note_changes();
-        if let Some(sleep) = &self.sleep {
-            let due = self.stack.poll_at();
-            let sooner = match (due, sleep.until) {
-                (Some(due), Some(until)) => due < until,
-                (due, until) => due.is_some() && until.is_none(),
-            };
-            if sooner || !self.stack.interests().eq(sleep.watched.iter().copied()) {
-                self.sleep = None;
-                self.core.signal.raise();
-            }
-        }
-    }
-
-    /// Looks up who waits for the sockets that changed.
-    fn note_changes(&mut self) {
-        while let Some(key) = self.stack.changed() {
-            self.mark(key);
-        }
-        if self.stack.take_gone_change() {
-            // Every socket may be concerned: rare, and not worth a list.
-            self.mark_all();
-        }
-    }
-
-    /// Something happened that may concern every socket.
-    fn mark_all(&mut self) {
-        for key in self.waiters.keys() {
-            self.mark(key);
-        }
-    }
-
-    /// The stack ends: whoever waits for anything is to see that.
-    pub(crate) fn wake_all(&mut self) {
-        self.mark_all();
-        let shared = &mut **self;
-        shared.pollers.wake_all(&mut shared.waiters.woken);
-    }
-
-    /// The socket's readiness may have changed.
-    pub(crate) fn mark(&mut self, key: Key) {
-        let shared = &mut **self.shared.as_mut().expect("held");
-        for poller in shared.waiters.changed(key) {
-            shared.pollers.mark(poller, key, &mut shared.waiters.woken);
-        }
-    }
-}
-
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        if self.shared.is_none() {
-            return;
-        }
-        if std::thread::panicking() {
-            // The stack may not be touched in the middle of whatever went wrong; the event loop
-            // finds out what is to be done.
-            self.core.signal.raise();
-            return;
-        }
-        self.run_inline();
-        if self.turn_watchers > 0 {
-            let turned = Arc::clone(&self.core.turned);
-            self.waiters.woken.add(&turned);
-        }
-        self.release();
     }
 }
 

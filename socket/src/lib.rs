@@ -35,15 +35,15 @@
 //!   back is handed to the one above (`Stack::deliver`). It runs on virtual time, as below.
 //!   Its parts: `calls.rs` (what sockets call), `raw.rs` (raw sockets, which have no layer of
 //!   their own), `configure.rs` and `views.rs` (changed and seen by persons), `links.rs`.
-//! - [`Net`] (`net.rs`) is a running stack: `core.rs` (the lock and how threads wait),
-//!   `event_loop.rs`, `waiters.rs`, `bell.rs`, and `sys.rs` with the system calls.
+//! - [`Net`] (`net.rs`) is a running stack: `core.rs` and `locked.rs` (the lock, how threads wait, and how
+//!   they are woken), `event_loop.rs`, `waiters.rs`, `bell.rs`, and `sys.rs` with the system calls.
 //! - [`TcpListener`], [`TcpStream`], [`UdpSocket`], [`RawSocket`] have the shape of `std::net`,
 //!   with a `&Net` more; [`Poller`] watches many of them, and has a descriptor that any other
 //!   event loop can watch.
 //!
 //! A packet's way up: `event_loop.rs` wakes, [`Stack::poll`] takes frames from each port, ARP or
 //! IP gets them, what IP delivers goes to raw sockets and its transport, which marks a socket
-//! ready; when the lock is let go, `core.rs` wakes who waits for it. A packet's way down: a call
+//! ready; when the lock is let go, `locked.rs` wakes who waits for it. A packet's way down: a call
 //! on a socket takes the lock and calls the transport, that calls IP, that calls ARP, that calls
 //! the port, all on the caller's own thread.
 //!
@@ -137,8 +137,10 @@ mod error;
 mod event_loop;
 mod interfaces;
 mod links;
+mod locked;
 mod net;
 mod poller;
+mod pollers;
 mod raw;
 mod raw_socket;
 mod socket;

@@ -95,8 +95,7 @@ impl Owner {
                 break;
             }
             let step = if start.elapsed() > PEER_FIN { deadline } else { start + PEER_FIN };
-            let in_time;
-            (locked, in_time) = self.core.wait_turn(locked, step.min(deadline));
+            let in_time = locked.wait_turn(step.min(deadline));
             if !in_time && Clock::now() >= deadline {
                 break;
             }

@@ -131,9 +131,7 @@ impl Socket {
             return;
         }
         while locked.phase == Phase::Running && locked.stack.owes_peer(handle) {
-            let in_time;
-            (locked, in_time) = self.core.wait_turn(locked, deadline);
-            if !in_time {
+            if !locked.wait_turn(deadline) {
                 return;
             }
         }
