@@ -70,6 +70,8 @@ pub enum Change {
     None,
     /// Something was lost: recovery begins.
     Began,
+    /// Something else was lost as well, and is sent again whatever the window says.
+    Again,
     /// All that was in flight when it began is acknowledged.
     Ended,
     /// It had begun for nothing.

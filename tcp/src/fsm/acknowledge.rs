@@ -62,6 +62,7 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
         Change::Ended if before == CaState::Recovery => {
             tcb.congestion.recovered(cx.now, tcb.board.flight());
         }
+        Change::Again => tcb.snd.retransmit_first = true,
         Change::Undone => tcb.congestion.undo(),
         Change::None | Change::Ended => {
             if newly_acked > 0 && tcb.recovery.ca_state() != CaState::Recovery {

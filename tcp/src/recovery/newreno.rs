@@ -99,7 +99,7 @@ impl ThreeDuplicates {
                 let arrived = ack.newly_acked.saturating_sub(ack.mss);
                 board.set_left_network(board.left_network().saturating_sub(arrived));
                 mark_first_lost(board);
-                Change::None
+                Change::Again
             }
             Phase::Loss { .. } => Change::None,
         }
@@ -157,7 +157,7 @@ mod tests {
         board.retransmitted(0, Instant::ZERO);
         assert_eq!(board.pipe(), 2 * MSS);
         board.acknowledge(SeqNum(4 * MSS), |_| {});
-        assert_eq!(recovery.acked(&ack(4, 4), &mut board), Change::None);
+        assert_eq!(recovery.acked(&ack(4, 4), &mut board), Change::Again);
         assert_eq!(board.first_lost(), Some(0));
         // Six are left: five of them arrived, the lost one is not in the network.
         assert_eq!(board.pipe(), 0);

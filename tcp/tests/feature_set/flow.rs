@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ip::{Offload, Readiness, SocketError};
-use tcp::testing::{Pair, Script, Side, World, pattern, seg};
+use tcp::testing::{Pair, Script, Seg, Side, World, pattern, seg};
 use tcp::{Flags, Setting};
 
 use crate::New;
@@ -216,13 +216,15 @@ pub(crate) fn silly_windows_are_not_announced(new: New) {
     script.accept_one(80);
     shut(&mut script);
     let socket = script.current();
+    // A window of a segment may open early: some room may have been left unannounced before.
+    let worth_it = |seg: &Seg| seg.window == Some(0) || seg.window >= Some(1460);
     for _ in 0..10 {
         assert_eq!(script.host.receive(socket, 100).map(|bytes| bytes.len()), Ok(100));
+        assert!(script.drain().iter().all(worth_it), "100 bytes are no window to speak of");
     }
-    script.expect_nothing();
-    script.inject(seg("A").len(1));
+    script.inject(seg("A").seq(0).len(1));
     let answer = script.drain().pop().expect("an answer to the probe");
-    assert_eq!(answer.window, Some(0), "1000 bytes are no window to speak of");
+    assert!(worth_it(&answer), "{answer}");
 }
 
 /// §3.8.6.2.1: the sender's side. What the window would take is neither a full segment nor half
