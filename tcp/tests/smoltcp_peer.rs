@@ -14,7 +14,7 @@ use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxT
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State as PeerState};
 use smoltcp::wire::{HardwareAddress, IpCidr};
 use tcp::testing::{Host, Link, LinkConfig, Seg, Sent, Side, pattern};
-use tcp::{Shutdown, SmallTcp, State, Streams};
+use tcp::{Shutdown, SmallTcp, State, Streams, Tcp};
 
 const PORT: u16 = 80;
 const OUR_ADDR: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -28,11 +28,18 @@ fn small(seed: u64) -> Box<dyn Streams> {
     Box::new(SmallTcp::new(seed))
 }
 
+fn whole(seed: u64) -> Box<dyn Streams> {
+    Box::new(Tcp::new(tcp::Config::default(), seed))
+}
+
 /// One test for each implementation and each name.
 macro_rules! tests {
     ($($name:ident),+ $(,)?) => {
         mod small_tcp {
             $(#[test] fn $name() { super::$name(super::small) })+
+        }
+        mod whole_tcp {
+            $(#[test] fn $name() { super::$name(super::whole) })+
         }
     };
 }
