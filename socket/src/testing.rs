@@ -16,12 +16,13 @@ pub(crate) fn addr(text: &str) -> IpAddr {
 /// Which TCP.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
+    Full,
     Small,
 }
 
 /// A stack with a loopback interface.
 pub(crate) fn stack(seed: u64) -> Stack {
-    stack_of(Kind::Small, seed)
+    stack_of(Kind::Full, seed)
 }
 
 /// The same with another TCP.
@@ -31,6 +32,7 @@ pub(crate) fn stack_of(kind: Kind, seed: u64) -> Stack {
         icmp: Box::new(icmp::Icmp::new(icmp::Config::default(), seed)),
         udp: Box::new(udp::Udp::new(udp::Config::default(), seed)),
         tcp: match kind {
+            Kind::Full => Box::new(tcp::Tcp::new(tcp::Config::default(), seed)),
             Kind::Small => Box::new(tcp::SmallTcp::new(seed)),
         },
     });
@@ -122,7 +124,7 @@ pub(crate) fn payload(packet: &Packet) -> &[u8] {
 
 /// 10.0.0.1 and 10.0.0.2, each with an event loop, over a pair of Unix sockets.
 pub(crate) fn nets() -> (Net, Net) {
-    nets_of(Kind::Small)
+    nets_of(Kind::Full)
 }
 
 /// The same with another TCP.
@@ -139,7 +141,7 @@ pub(crate) fn net(mut stack: Stack, device: impl Device + 'static, number: u8) -
 
 /// Only a loopback interface.
 pub(crate) fn alone() -> Net {
-    alone_of(Kind::Small)
+    alone_of(Kind::Full)
 }
 
 /// The same with another TCP.

@@ -10,6 +10,10 @@ use crate::{Interest, ListenOptions, Mode, Poller, TcpListener};
 /// Every test, with each TCP that there is.
 macro_rules! with_each_tcp {
     ($($name:ident),* $(,)?) => {
+        mod full {
+            use crate::testing::Kind;
+            $(#[test] fn $name() { super::$name(Kind::Full); })*
+        }
         mod small {
             use crate::testing::Kind;
             $(#[test] fn $name() { super::$name(Kind::Small); })*
@@ -395,5 +399,57 @@ fn a_shutdown_wakes_accept_connect_read_and_write(tcp: Kind) {
             assert_eq!(thread.join().unwrap(), Err(ErrorKind::NetworkDown));
         }
         drop(b);
+    });
+}
+
+#[test]
+fn linger_waits_until_the_peer_has_everything() {
+    soon(|| {
+        let (mut client, mut server, (a, _b)) = connection(Kind::Full);
+        client.set_linger(Some(Duration::from_secs(50))).unwrap();
+        client.write_all(&pattern(5, 30_000)).unwrap();
+        let reader = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            server.read_to_end(&mut bytes).unwrap();
+            bytes.len()
+        });
+        let local = client.local_addr().unwrap();
+        drop(client);
+        let left = a.with(|stack, now| stack.tcp_sockets(now));
+        for info in left.iter().filter(|info| info.local == local) {
+            let done = matches!(info.state, tcp::State::FinWait2 | tcp::State::TimeWait);
+            assert!(done, "{}", info.state);
+        }
+        assert_eq!(reader.join().unwrap(), 30_000);
+    });
+}
+
+#[test]
+fn linger_ends_with_its_time() {
+    soon(|| {
+        let (mut client, _server, (a, b)) = connection(Kind::Full);
+        let index = b.with(|stack, _| stack.interfaces()[1].index);
+        b.with(|stack, now| stack.set_interface_up(now, index, false)).unwrap();
+        let linger = Duration::from_millis(30);
+        client.set_linger(Some(linger)).unwrap();
+        assert_eq!(client.linger().unwrap(), Some(linger));
+        client.write_all(b"nobody acknowledges this").unwrap();
+        let start = Clock::now();
+        drop(client);
+        assert!(start.elapsed() >= linger);
+        assert!(!a.with(|stack, now| stack.tcp_sockets(now)).is_empty(), "it goes on behind");
+    });
+}
+
+#[test]
+fn linger_zero_resets() {
+    soon(|| {
+        let (mut client, mut server, _nets) = connection(Kind::Full);
+        client.set_linger(Some(Duration::ZERO)).unwrap();
+        client.write_all(b"x").unwrap();
+        drop(client);
+        let mut bytes = Vec::new();
+        let error = server.read_to_end(&mut bytes).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     });
 }
