@@ -4,7 +4,7 @@
 //! To run a layer of your own inside the whole stack, add its line here and start
 //! `tapip --tcp yours`.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use netdev::MacAddr;
 
 /// One implementation of a layer.
@@ -66,13 +66,24 @@ pub(crate) const UDP: &[Entry<Datagrams>] = &[
 ];
 
 /// Streams.
-pub(crate) const TCP: &[Entry<Streams>] =
-    &[entry("small", "a TCP to be read in one evening", |seed, cc| {
+pub(crate) const TCP: &[Entry<Streams>] = &[
+    entry("rfc9293", "all of RFC 9293, NewReno, window scaling, timestamps", |seed, cc| {
+        let mut config = tcp::Config::default();
+        if let Some(name) = cc {
+            let names: Vec<_> = tcp::CONGESTION_CONTROLS.iter().map(|part| part.name).collect();
+            config.congestion = tcp::find(tcp::CONGESTION_CONTROLS, name).with_context(|| {
+                format!("there is no --cc `{name}`; there is: {}", names.join(", "))
+            })?;
+        }
+        Ok(Box::new(tcp::Tcp::new(config, seed)))
+    }),
+    entry("small", "a TCP to be read in one evening", |seed, cc| {
         if let Some(cc) = cc {
             bail!("--tcp small has no congestion control, so --cc {cc} means nothing to it");
         }
         Ok(Box::new(tcp::SmallTcp::new(seed)))
-    })];
+    }),
+];
 
 /// The entry called `name`, or the first where no name is given.
 pub(crate) fn pick<'a, Make>(
