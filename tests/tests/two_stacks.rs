@@ -47,36 +47,3 @@ fn the_simulated_link_works_without_any_privilege() {
     assert!(said.contains("2 packets transmitted, 2 received, 0% packet loss"), "{said}");
     assert!(said.contains("02:00:00:00:00:02"), "the peer is in the ARP cache: {said}");
 }
-
-#[test]
-fn the_exit_status_is_the_last_commands() {
-    let dir = scratch("status");
-    for (script, status) in [
-        ("ping -c 1 10.0.0.2", 0),
-        ("ping -c 1 -W 1 10.0.0.99", 1),
-        ("nonsense", 127),
-        ("nonsense; ping -c 1 10.0.0.2", 0),
-        ("exit 7", 7),
-    ] {
-        let output = tapip(&dir, &["--link", "sim", "-c", script]).output().unwrap();
-        assert_eq!(output.status.code(), Some(status), "{script}: {output:?}");
-    }
-}
-
-#[test]
-fn bad_words_are_named() {
-    let dir = scratch("bad-words");
-    std::fs::write(dir.join("bad.toml"), "mtu = 1400\nhost-adr = '10.0.0.2/24'\n").unwrap();
-    for (args, expected) in [
-        (&["--config", "bad.toml"][..], "line 2"),
-        (&["--config", "missing.toml"], "missing.toml"),
-        (&["--link", "eth0"], "tap:NAME"),
-        (&["--tcp", "none"], "rfc9293"),
-        (&["--loss", "many"], "--loss"),
-        (&["--link", "tap:a-name-that-is-too-long-for-linux"], "tap"),
-    ] {
-        let output = tapip(&dir, args).stderr(Stdio::piped()).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && said.contains(expected), "{args:?}: {said}");
-    }
-}
