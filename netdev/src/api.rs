@@ -49,6 +49,12 @@ pub trait Device: Send {
         None
     }
 
+    /// How many packets that it took it still holds back and will send: delayed ones, and those
+    /// that wait for a descriptor. A stack that ends lets them out first.
+    fn pending(&self) -> usize {
+        0
+    }
+
     /// Whether the link is usable.
     fn link(&self) -> LinkState {
         LinkState::Up

@@ -230,6 +230,10 @@ impl Device for Capture {
         self.inner.interest()
     }
 
+    fn pending(&self) -> usize {
+        self.inner.pending()
+    }
+
     fn link(&self) -> LinkState {
         self.inner.link()
     }

@@ -214,6 +214,10 @@ impl Device for FaultInjector {
         self.inner.interest()
     }
 
+    fn pending(&self) -> usize {
+        self.tx.len() + self.inner.pending()
+    }
+
     fn link(&self) -> LinkState {
         self.inner.link()
     }

@@ -84,6 +84,10 @@ impl Device for Tracer {
         self.inner.interest()
     }
 
+    fn pending(&self) -> usize {
+        self.inner.pending()
+    }
+
     fn link(&self) -> LinkState {
         self.inner.link()
     }

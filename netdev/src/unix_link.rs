@@ -301,6 +301,10 @@ impl Device for UnixLink {
         }
     }
 
+    fn pending(&self) -> usize {
+        self.peer.as_ref().map_or(0, |peer| usize::from(!peer.writer.is_empty()))
+    }
+
     fn link(&self) -> LinkState {
         if self.peer.is_some() {
             return LinkState::Up;

@@ -127,10 +127,22 @@ impl Stack {
         }
     }
 
-    /// Whether every connection has come to its end: all its bytes and its FIN acknowledged, and
-    /// unless `peer_fin_waived` also the peer's FIN received. TIME-WAIT is such an end.
+    /// Whether all that was sent is out. No datagram waits for a neighbour's address or in a
+    /// device, and every connection has come to its end: all its bytes and its FIN acknowledged,
+    /// and unless `peer_fin_waived` also the peer's FIN received. TIME-WAIT is such an end.
     pub(crate) fn drained(&self, now: Instant, peer_fin_waived: bool) -> bool {
         use tcp::State::*;
+        let held_back = self.interfaces.iter().any(|interface| {
+            let waiting = |resolver: &dyn arp::Resolver| {
+                resolver.entries(now).iter().any(|entry| entry.waiting > 0)
+            };
+            !interface.gone
+                && (interface.port.device().pending() > 0
+                    || interface.resolver.as_deref().is_some_and(waiting))
+        });
+        if held_back {
+            return false;
+        }
         self.tcp.sockets(now).iter().all(|info| match info.state {
             Closed | Listen | TimeWait => true,
             FinWait2 => peer_fin_waived,

@@ -128,7 +128,12 @@ impl Path {
 
     /// Whether nothing is on its way.
     pub(super) fn is_empty(&self) -> bool {
-        self.on_the_way.is_empty() && self.aside.is_empty()
+        self.len() == 0
+    }
+
+    /// How many packets are on their way.
+    pub(super) fn len(&self) -> usize {
+        self.on_the_way.len() + self.aside.len()
     }
 
     /// Sends a packet on its way. It is one packet, with all its checksums in it.

@@ -145,6 +145,26 @@ fn a_shutdown_wakes_every_thread_that_waits() {
 }
 
 #[test]
+fn a_datagram_that_waits_for_its_neighbours_address_is_sent_before_the_end() {
+    soon(|| {
+        let (near, far) = nets();
+        let receiver = UdpSocket::bind(&far, "0.0.0.0:9").unwrap();
+        let sender = UdpSocket::bind(&near, "0.0.0.0:0").unwrap();
+        let to = receiver_addr(&far);
+        sender.send_to(b"last words", (to, 9)).unwrap();
+        assert!(near.shutdown(Duration::from_secs(20)));
+        let mut buffer = [0; 16];
+        let (n, _) = receiver.recv_from(&mut buffer).unwrap();
+        assert_eq!(&buffer[..n], b"last words");
+    });
+}
+
+/// The address of a stack's real interface.
+fn receiver_addr(net: &Net) -> std::net::IpAddr {
+    net.with(|stack, _| stack.interfaces()[1].addrs[0].addr)
+}
+
+#[test]
 fn the_last_handle_ends_the_stack_and_the_peer_learns_that_its_device_is_gone() {
     soon(|| {
         let (a, b) = nets();
