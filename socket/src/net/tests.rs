@@ -310,3 +310,29 @@ fn ping_pong(a: &Net, b: &Net, pairs: usize, rounds: usize, addrs: [&str; 2]) {
     }
     threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
+
+#[test]
+fn who_waits_for_the_stack_has_it_before_who_had_it() {
+    soon(|| {
+        // No event loop: two threads and the lock alone.
+        let core = Arc::new(Core::new(stack(1)).unwrap());
+        for _ in 0..100 {
+            let order = Arc::new(Mutex::new(Vec::new()));
+            let held = core.lock();
+            let waits = {
+                let (core, order) = (Arc::clone(&core), Arc::clone(&order));
+                std::thread::spawn(move || {
+                    let _locked = core.lock();
+                    order.lock().unwrap().push("who waited");
+                })
+            };
+            until(|| core.is_waited_for());
+            drop(held);
+            let again = core.lock();
+            order.lock().unwrap().push("who had it");
+            drop(again);
+            waits.join().unwrap();
+            assert_eq!(*order.lock().unwrap(), ["who waited", "who had it"]);
+        }
+    });
+}
