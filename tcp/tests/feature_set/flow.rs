@@ -263,6 +263,36 @@ pub(crate) fn no_delay_sends_them_at_once(new: New) {
     script.expect(seg("PA").seq(2).data(b"b"));
 }
 
+/// SND.WND counts from SND.UNA: an ACK that moves the one has to bring the other along, though the
+/// segment that it stands on is an old one, and §3.10.7.4's WL1 rule would ignore its window.
+pub(crate) fn the_ack_on_an_old_segment_does_not_widen_the_window(new: New) {
+    let mut script = Script::new(new(1));
+    script.peer_window = 3000;
+    script.accept_one(80);
+    script.send(&[7; 10_000]);
+    script.drain();
+    // The peer's first hundred bytes are lost, and come again with the later ACK.
+    script.inject(seg("A").seq(101).ack(1461).win(1540));
+    script.inject(seg("A").seq(1).len(100).ack(2921).win(80));
+    script.wait(Duration::from_millis(100));
+    for sent in script.drain() {
+        let end = sent.seq.unwrap() + sent.seq_len();
+        assert!(end <= 3001, "{sent} goes beyond the window's edge at 3001");
+    }
+}
+
+/// §3.10.7.4, first: "special allowance should be made to accept valid ACKs".
+pub(crate) fn an_ack_counts_while_the_window_is_shut(new: New) {
+    let mut script = Script::new(new(1));
+    script.accept_one(80);
+    let next = 1 + shut(&mut script) as u32;
+    script.send(b"x");
+    script.expect(seg("PA").seq(1).data(b"x"));
+    // The peer has sent a byte to probe the window, and counts it as sent.
+    script.inject(seg("A").seq(next + 1).ack(2));
+    assert_eq!(script.info().unwrap().send_queue, 0);
+}
+
 /// §3.8.6, SHLD-14.
 pub(crate) fn the_right_edge_never_moves_back(new: New) {
     let mut script = Script::new(new(1));
