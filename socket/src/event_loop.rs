@@ -48,7 +48,7 @@ impl Drop for End<'_> {
 }
 
 fn run(core: &Core, mut watch: Watch) {
-    let mut idle = 0;
+    let mut idle = 0u32;
     let mut until = None;
     loop {
         let mut locked = core.lock();
@@ -67,7 +67,11 @@ fn run(core: &Core, mut watch: Watch) {
         // that it sets and that the response takes away.
         until = sooner(locked.stack.poll_at(), until.filter(|at| *at > now));
         let mut timeout = until.map(|at| at.since(now));
-        idle = if timeout == Some(Duration::ZERO) && progress.received == 0 { idle + 1 } else { 0 };
+        idle = if timeout == Some(Duration::ZERO) && progress.received == 0 {
+            idle.saturating_add(1)
+        } else {
+            0
+        };
         if timeout == Some(Duration::ZERO) {
             if idle < IDLE_LIMIT {
                 continue;
