@@ -104,6 +104,12 @@ impl Core {
         Locked::new(self)
     }
 
+    /// Whether a thread is next in turn.
+    #[cfg(test)]
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.turnstile.try_lock().is_err()
+    }
+
     /// Whether this thread has lent the stack to a closure.
     pub(crate) fn is_lent(&self) -> bool {
         INSIDE.get() == std::ptr::from_ref(self).addr()

@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::core::{Core, Phase, Sleep};
 use crate::{Stack, sys};
 use ip::IfIndex;
+use netdev::sooner;
 
 /// The token of the signal; devices have their index.
 const SIGNAL: u64 = u64::MAX;
@@ -47,7 +48,8 @@ impl Drop for End<'_> {
 }
 
 fn run(core: &Core, mut watch: Watch) {
-    let mut idle = 0;
+    let mut idle = 0u32;
+    let mut until = None;
     loop {
         let mut locked = core.lock();
         locked.sleep = None;
@@ -59,9 +61,17 @@ fn run(core: &Core, mut watch: Watch) {
         if progress.more {
             continue;
         }
-        let until = locked.stack.poll_at();
-        let mut timeout = until.map(|at| at.since(core.now()));
-        idle = if timeout == Some(Duration::ZERO) && progress.received == 0 { idle + 1 } else { 0 };
+        let now = core.now();
+        // A deadline that was withdrawn since the last sleep is kept: at most one wake-up too
+        // many. Without that every request would wake the loop for the retransmission timeout
+        // that it sets and that the response takes away.
+        until = sooner(locked.stack.poll_at(), until.filter(|at| *at > now));
+        let mut timeout = until.map(|at| at.since(now));
+        idle = if timeout == Some(Duration::ZERO) && progress.received == 0 {
+            idle.saturating_add(1)
+        } else {
+            0
+        };
         if timeout == Some(Duration::ZERO) {
             if idle < IDLE_LIMIT {
                 continue;

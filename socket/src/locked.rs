@@ -51,7 +51,10 @@ impl<'a> Locked<'a> {
             if self.stack.poll_at().is_none_or(|at| at > now) {
                 break;
             }
-            any |= self.stack.poll_due(now).received > 0;
+            if self.stack.poll_due(now).received == 0 {
+                break;
+            }
+            any = true;
         }
         any
     }

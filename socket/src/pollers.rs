@@ -144,7 +144,12 @@ impl Pollers {
         readiness: impl Fn(Key) -> Readiness,
     ) -> bool {
         let Some(state) = self.states.get_mut(&poller) else { return false };
-        for _ in 0..state.ready.len().min(MAX_EVENTS) {
+        let most = events.len() + MAX_EVENTS;
+        // As many as there are now: those that stay ready are put behind them.
+        for _ in 0..state.ready.len() {
+            if events.len() == most {
+                break;
+            }
             let Some(socket) = state.ready.pop_front() else { break };
             let Some(found) = state.sockets.get_mut(&socket) else { continue };
             found.queued = false;

@@ -117,7 +117,13 @@ impl UdpSocket {
 
     /// Changes any option.
     pub fn set(&self, setting: Setting) -> io::Result<()> {
-        self.call(|udp, _, _, handle| udp.set(handle, setting))
+        let handle = self.socket.handle();
+        self.socket.call(|stack, now| match setting {
+            // IP has to know as well.
+            Setting::Membership(iface, group, true) => stack.join(now, handle, iface, group),
+            Setting::Membership(iface, group, false) => stack.leave(now, handle, iface, group),
+            setting => stack.with_udp(now, |udp, _| udp.set(handle, setting)),
+        })
     }
 
     /// As [`std::net::UdpSocket::set_broadcast`].

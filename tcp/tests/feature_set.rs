@@ -139,3 +139,16 @@ tests! {
         a_connection_to_oneself,
         five_hundred_connections;
 }
+
+/// Not kept by every implementation yet.
+mod small_tcp_first {
+    #[test]
+    fn the_ack_on_an_old_segment_does_not_widen_the_window() {
+        crate::flow::the_ack_on_an_old_segment_does_not_widen_the_window(crate::small);
+    }
+
+    #[test]
+    fn an_ack_counts_while_the_window_is_shut() {
+        crate::flow::an_ack_counts_while_the_window_is_shut(crate::small);
+    }
+}

@@ -16,6 +16,8 @@ struct Odd {
     fd: Option<UnixStream>,
     /// Whether it has a packet whenever it is asked.
     endless: bool,
+    /// Whether it says that it has something now, though it has not.
+    due: bool,
 }
 
 impl Device for Odd {
@@ -39,6 +41,9 @@ impl Device for Odd {
     fn interest(&self) -> Option<Interest<'_>> {
         self.fd.as_ref().map(|fd| Interest { fd: fd.as_fd(), write: false })
     }
+    fn poll_at(&self) -> Option<Instant> {
+        self.due.then_some(Instant::ZERO)
+    }
     fn stats(&self) -> Stats {
         Stats::default()
     }
@@ -46,7 +51,7 @@ impl Device for Odd {
 
 fn odd(fd: Option<UnixStream>, endless: bool) -> (Net, Arc<AtomicU64>) {
     let asked = Arc::new(AtomicU64::new(0));
-    let device = Odd { asked: Arc::clone(&asked), fd, endless };
+    let device = Odd { asked: Arc::clone(&asked), fd, endless, due: false };
     (net(stack(1), device, 1), asked)
 }
 
@@ -70,6 +75,18 @@ fn a_broken_descriptor_does_not_make_the_loop_spin() {
     let before = asked.load(Relaxed);
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(asked.load(Relaxed), before);
+}
+
+#[test]
+fn a_device_that_is_always_due_does_not_make_the_loop_spin() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let device = Odd { asked: Arc::clone(&asked), fd: None, endless: false, due: true };
+    let net = net(stack(1), device, 1);
+    until(|| net.core().lock().sleep.is_some());
+    let before = asked.load(Relaxed);
+    std::thread::sleep(Duration::from_millis(100));
+    // A millisecond each, and no more turns because of the calls of this test.
+    assert!(asked.load(Relaxed) - before < 500, "{}", asked.load(Relaxed) - before);
 }
 
 #[test]
@@ -329,4 +346,30 @@ fn ping_pong(a: &Net, b: &Net, pairs: usize, rounds: usize, addrs: [&str; 2]) {
         }
     }
     threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+#[test]
+fn who_waits_for_the_stack_has_it_before_who_had_it() {
+    soon(|| {
+        // No event loop: two threads and the lock alone.
+        let core = Arc::new(Core::new(stack(1)).unwrap());
+        for _ in 0..100 {
+            let order = Arc::new(Mutex::new(Vec::new()));
+            let held = core.lock();
+            let waits = {
+                let (core, order) = (Arc::clone(&core), Arc::clone(&order));
+                std::thread::spawn(move || {
+                    let _locked = core.lock();
+                    order.lock().unwrap().push("who waited");
+                })
+            };
+            until(|| core.is_waited_for());
+            drop(held);
+            let again = core.lock();
+            order.lock().unwrap().push("who had it");
+            drop(again);
+            waits.join().unwrap();
+            assert_eq!(*order.lock().unwrap(), ["who waited", "who had it"]);
+        }
+    });
 }

@@ -194,6 +194,31 @@ fn two_thousand_idle_sockets_cost_nothing() {
 }
 
 #[test]
+fn many_that_are_ready_no_more_hide_none_that_is() {
+    soon(|| {
+        let net = alone();
+        let poller = Poller::new(&net).unwrap();
+        let sender = UdpSocket::bind(&net, "127.0.0.1:0").unwrap();
+        let sockets: Vec<UdpSocket> = (0..1500)
+            .map(|key| {
+                let socket = UdpSocket::bind(&net, "127.0.0.1:0").unwrap();
+                poller.add(&socket, key, Interest::READABLE, Mode::Level).unwrap();
+                sender.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+                socket
+            })
+            .collect();
+        let mut events = Vec::new();
+        assert_eq!(poller.wait(&mut events, None).unwrap(), 1024, "no more at once");
+        for socket in &sockets[..1499] {
+            socket.recv_from(&mut [0; 8]).unwrap();
+        }
+        events.clear();
+        assert_eq!(poller.wait(&mut events, None).unwrap(), 1);
+        assert_eq!(events[0].key, 1499);
+    });
+}
+
+#[test]
 fn a_task_is_woken_through_its_waker() {
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     use std::task::{Context, Poll, Wake, Waker};

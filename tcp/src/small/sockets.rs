@@ -583,7 +583,7 @@ impl Socket {
             receive_queue: if listens { self.ready.len() } else { tcb.received.readable },
             send_queue: if listens { self.backlog } else { tcb.sending.len() },
             congestion: "none",
-            backoff: tcb.backoff,
+            backoff: tcb.unanswered,
             rto: tcb.rto,
             ato: DELAYED_ACK,
             rtt: tcb.srtt.unwrap_or_default(),

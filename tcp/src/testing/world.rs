@@ -6,13 +6,15 @@ use std::time::Duration;
 use ip::{Handle, SocketError};
 use netdev::{Instant, sooner};
 
-use super::{Host, Link, LinkConfig, Seg};
+use super::{Host, Link, LinkConfig, Payload, Seg};
 use crate::{State, Streams};
 
 /// How long [`World::transfer`] and its kin let virtual time pass before they call it a failure.
 const PATIENCE: Duration = Duration::from_secs(3600);
 /// The most events at one point in time that are sane.
 const MAX_AT_ONCE: usize = 100_000;
+/// Bytes of payload that are kept in the log.
+const LOGGED: usize = 100;
 /// How many of the last packets a failure prints.
 const PRINTED: usize = 200;
 
@@ -76,7 +78,7 @@ pub struct Logged {
     pub at: Instant,
     /// By whom.
     pub from: Side,
-    /// What.
+    /// What; of a longer payload only the length.
     pub seg: Seg,
     /// What the link did to it, in a word; empty where it arrives as it should.
     pub fate: &'static str,
@@ -304,7 +306,7 @@ impl World {
         }
         fresh.sort_by_key(|(_, sent)| sent.at);
         for (from, sent) in fresh {
-            let (at, seg) = (sent.at, sent.seg.clone());
+            let (at, mut seg) = (sent.at, sent.seg.clone());
             let fate = if self.is_lost(from, &seg) {
                 "lost by the test"
             } else if sent.header.dst == from.addr() {
@@ -312,6 +314,9 @@ impl World {
             } else {
                 self.link.enter(from.other(), sent)
             };
+            if seg.payload_len() > LOGGED {
+                seg.payload = Payload::Len(seg.payload_len());
+            }
             self.log.push(Logged { at, from, seg, fate });
         }
     }
