@@ -170,7 +170,7 @@ impl Tcp {
             tcb.standing = Standing::Waiting;
         }
         if let Some(listener) = self.listener_mut(handle) {
-            listener.half_open.retain(|&other| other != id);
+            listener.half_open.remove(&id);
             listener.ready.push_back(id);
         }
         self.mark_changed(handle);
@@ -192,7 +192,7 @@ impl Tcp {
             Standing::Owned | Standing::Waiting => {}
             Standing::HalfOpen => {
                 if let Some(listener) = listener.and_then(|handle| self.listener_mut(handle)) {
-                    listener.half_open.retain(|&other| other != id);
+                    listener.half_open.remove(&id);
                 }
                 self.remove(id);
             }

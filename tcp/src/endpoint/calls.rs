@@ -481,7 +481,7 @@ fn follow_settings(tcb: &mut Tcb, cx: &mut Context<'_>) {
         tcb.congestion.start(tcb.snd.mss, window);
     }
     match settings.keep_alive {
-        Some(keep_alive) if tcb.state.is_synchronized() => {
+        Some(keep_alive) if tcb.state.is_synchronized() && tcb.state != State::TimeWait => {
             tcb.timers.set(Timer::KeepAlive, cx.now + keep_alive.idle);
         }
         _ => tcb.timers.clear(Timer::KeepAlive),
