@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::segment::{Flags, Segment};
 use crate::tcb::{ConnId, Tcb};
@@ -11,7 +12,7 @@ use crate::{Config, DropReason, SeqNum, Settings};
 /// A socket in state LISTEN.
 pub(crate) struct Listener {
     pub(crate) local: SocketAddr,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     /// How many may wait to be accepted.
     pub(crate) backlog: usize,
     /// The SYN queue: connections in SYN-RECEIVED.
@@ -32,7 +33,7 @@ pub(crate) enum Verdict {
 }
 
 impl Listener {
-    pub(crate) fn new(local: SocketAddr, settings: Settings, backlog: usize) -> Listener {
+    pub(crate) fn new(local: SocketAddr, settings: Arc<Settings>, backlog: usize) -> Listener {
         let (half_open, ready) = (BTreeSet::new(), VecDeque::new());
         Listener { local, settings, backlog, half_open, ready }
     }
@@ -90,7 +91,7 @@ mod tests {
 
     fn listener(backlog: usize) -> Listener {
         let local = "0.0.0.0:80".parse().unwrap();
-        Listener::new(local, Config::default().settings(), backlog)
+        Listener::new(local, Config::default().settings().into(), backlog)
     }
 
     fn arrives(listener: &Listener, flags: Flags) -> Verdict {
