@@ -2,8 +2,9 @@
 //!
 //! Each running instance has a file of its name in a directory of its user, with its process id
 //! and the time when that process started: a number that was given away again is told apart.
+//! Names are taken under a lock of the directory, so that no two that start at once have the same.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,12 @@ impl Instance {
     /// Enters this process under `name`, or under the first free default name. To be called
     /// before the process changes its user namespace, in which it would seem to be another user.
     pub(crate) fn register(name: Option<&str>) -> anyhow::Result<Instance> {
-        let dir = directory()?;
+        Instance::register_in(&directory()?, name)
+    }
+
+    fn register_in(dir: &Path, name: Option<&str>) -> anyhow::Result<Instance> {
+        let _lock = lock(dir)?;
+        remove_stale(dir);
         if let Some(name) = name {
             check_name(name)?;
             if let Some(pid) = running(&dir.join(name)) {
@@ -31,12 +37,12 @@ impl Instance {
                     "an instance named `{name}` runs already (process {pid}); choose another --name"
                 );
             }
-            return Instance::write(&dir, name.to_string());
+            return Instance::write(dir, name.to_string());
         }
         let mut names = std::iter::once(DEFAULT_NAME.to_string())
             .chain((2..).map(|n| format!("{DEFAULT_NAME}{n}")));
         let free = names.find(|name| running(&dir.join(name)).is_none());
-        Instance::write(&dir, free.expect("the names go on for ever"))
+        Instance::write(dir, free.expect("the names go on for ever"))
     }
 
     fn write(dir: &Path, name: String) -> anyhow::Result<Instance> {
@@ -86,6 +92,25 @@ fn all(dir: &Path) -> Vec<(String, u32)> {
         .collect();
     found.sort();
     found
+}
+
+/// Keeps others from making and removing entries until it is dropped.
+fn lock(dir: &Path) -> anyhow::Result<File> {
+    let path = dir.join(".lock");
+    let file = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(file)
+}
+
+/// Removes the entries of processes that ended without doing so (a signal that cannot be caught),
+/// and drafts of theirs. Only under the lock, since nobody else writes then.
+fn remove_stale(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if entry.file_name() != ".lock" && running(&path).is_none() {
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 fn listing(instances: &[(String, u32)]) -> String {
@@ -142,6 +167,7 @@ fn directory() -> anyhow::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn a_process_that_is_gone_or_another_is_not_running() {
@@ -155,6 +181,42 @@ mod tests {
         assert_eq!(all(&dir), [("mine".to_string(), std::process::id())]);
         drop(mine);
         assert_eq!(all(&dir), []);
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn many_that_start_at_once_each_have_a_name() {
+        let dir = std::env::temp_dir().join(format!("tapip-test-many-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let start = || {
+            std::thread::spawn({
+                let dir = dir.clone();
+                move || Instance::register_in(&dir, None).unwrap()
+            })
+        };
+        let threads: Vec<_> = std::iter::repeat_with(start).take(20).collect();
+        let instances: Vec<_> = threads.into_iter().map(|t| t.join().unwrap()).collect();
+        let names: BTreeSet<_> = instances.iter().map(|i| i.name.clone()).collect();
+        assert_eq!(names.len(), 20, "{names:?}");
+        assert_eq!(all(&dir).len(), 20);
+        drop(instances);
+        assert_eq!(all(&dir), []);
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_instance_left_is_removed_by_the_next() {
+        let dir = std::env::temp_dir().join(format!("tapip-test-stale-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("tapip"), format!("{} 1\n", std::process::id())).unwrap();
+        fs::write(dir.join(".draft.1"), "1").unwrap();
+        let instance = Instance::register_in(&dir, None).unwrap();
+        assert_eq!(instance.name, "tapip");
+        let mut left: Vec<_> =
+            fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".lock", "tapip"]);
+        drop(instance);
         fs::remove_dir_all(&dir).unwrap();
     }
 

@@ -55,7 +55,8 @@ fn layers_lists_each_layer_with_its_default() {
         seen.push(layer);
     }
     for layer in ["arp", "ip", "icmp", "udp", "tcp"] {
-        assert!(seen.contains(&layer), "{layer} is missing: {text}");
+        let count = seen.iter().filter(|other| **other == layer).count();
+        assert!(count >= 2, "{layer} has {count} implementations: {text}");
     }
 }
 
@@ -118,7 +119,7 @@ fn bad_words_are_named() {
         (&["--config", "value.toml"], &["value.toml", "line 3", "big"]),
         (&["--config", "missing.toml"], &["missing.toml"]),
         (&["--link", "eth0"], &["eth0", "tap:NAME"]),
-        (&["--link", "sim", "--tcp", "none"], &["--tcp", "none", "small"]),
+        (&["--link", "sim", "--tcp", "none"], &["--tcp", "none", "rfc9293"]),
         (&["--link", "sim", "--arp", "none"], &["--arp", "none", "static"]),
         (&["--link", "sim", "--loss", "many"], &["--loss", "many"]),
         (&["--link", "sim", "--addr", "10.0.0.1"], &["--addr", "10.0.0.1"]),

@@ -297,6 +297,10 @@ impl RawSockets {
     /// An ICMP error about a datagram of `quoted`'s protocol: connected sockets are told, since
     /// only they can know whose it was.
     pub(crate) fn error(&mut self, cause: Cause, quoted: &Quoted) {
+        // RFC 6633 §5: to be ignored. A redirect is IP's business: the datagram went on.
+        if matches!(cause, Cause::SourceQuench | Cause::Redirect { .. }) {
+            return;
+        }
         for (&index, socket) in &mut self.sockets {
             if socket.protocol == Some(quoted.protocol)
                 && socket.peer == Some(quoted.dst)

@@ -6,9 +6,6 @@ use netdev::Packet;
 
 use crate::SeqNum;
 
-/// An allocation beyond this is given back when the buffer runs empty.
-const KEEP: usize = 4096;
-
 /// Bytes that the user gave and the peer has not acknowledged. Allocated as they come.
 pub(crate) struct SendBuffer {
     bytes: VecDeque<u8>,
@@ -51,7 +48,8 @@ impl SendBuffer {
             self.bytes.drain(..len);
             self.start += len as u32;
         }
-        if self.bytes.is_empty() && self.bytes.capacity() > KEEP {
+        if self.bytes.is_empty() {
+            // Of many connections most are idle: those hold nothing.
             self.bytes = VecDeque::new();
         }
     }
@@ -100,7 +98,7 @@ impl ReceiveBuffer {
         to[in_first..len].copy_from_slice(&second[..len - in_first]);
         if !peek {
             self.bytes.drain(..len);
-            if self.bytes.is_empty() && self.bytes.capacity() > KEEP {
+            if self.bytes.is_empty() {
                 self.bytes = VecDeque::new();
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use ip::{Handle, Output, SocketError};
 use netdev::{Counts, Instant};
@@ -23,9 +24,14 @@ mod input;
 mod streams;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 /// RFC 9293's TCP, whole: the default implementation of [`Streams`](crate::Streams).
 pub struct Tcp {
     config: Config,
+    /// What a new socket starts with.
+    defaults: Arc<Settings>,
     sockets: Slab<Socket>,
     connections: Slab<Box<Tcb>>,
     table: Table,
@@ -56,7 +62,7 @@ struct Socket {
 
 enum Kind {
     /// Neither listening nor connected.
-    Fresh { settings: Box<Settings>, local: Option<SocketAddr> },
+    Fresh { settings: Arc<Settings>, local: Option<SocketAddr> },
     /// In state LISTEN.
     Listener(Box<Listener>),
     /// A connection, in whatever state.
@@ -82,6 +88,7 @@ impl Tcp {
             work: VecDeque::new(),
             orphans: 0,
             memory: 0,
+            defaults: Arc::new(config.settings()),
             config,
         }
     }
@@ -170,7 +177,7 @@ impl Tcp {
             tcb.standing = Standing::Waiting;
         }
         if let Some(listener) = self.listener_mut(handle) {
-            listener.half_open.retain(|&other| other != id);
+            listener.half_open.remove(&id);
             listener.ready.push_back(id);
         }
         self.mark_changed(handle);
@@ -192,7 +199,7 @@ impl Tcp {
             Standing::Owned | Standing::Waiting => {}
             Standing::HalfOpen => {
                 if let Some(listener) = listener.and_then(|handle| self.listener_mut(handle)) {
-                    listener.half_open.retain(|&other| other != id);
+                    listener.half_open.remove(&id);
                 }
                 self.remove(id);
             }

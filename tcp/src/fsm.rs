@@ -288,7 +288,7 @@ fn seventh_process_text(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'
     tcb.rcv.mss = tcb.rcv.mss.max(arrival.size.min(u32::from(tcb.snd.advmss)));
     tcb.totals.data_segs_in += u64::from(len.div_ceil(arrival.size.max(1)));
     tcb.totals.last_data_received = cx.now;
-    match tcb.rcv.text(arrival.seq, arrival.text) {
+    match tcb.rcv.text(arrival.seq, arrival.text, cx.pressure) {
         Placed::InOrder => {
             tcb.ack.in_order(cx.now, len, tcb.rcv.mss);
             tcb.signals |= Signals::READY;
@@ -306,6 +306,10 @@ fn seventh_process_text(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'
             for _ in 0..len.div_ceil(arrival.size.max(1)).min(3) {
                 transmit::ack(tcb, cx);
             }
+        }
+        Placed::NoRoom => {
+            transmit::ack(tcb, cx);
+            return Err(DropReason::Memory);
         }
     }
     Ok(())

@@ -1,8 +1,9 @@
 //! LISTEN: the listener, its two queues, and SEGMENT ARRIVES in that state
 //! (RFC 9293 §3.10.7.2).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::segment::{Flags, Segment};
 use crate::tcb::{ConnId, Tcb};
@@ -11,12 +12,11 @@ use crate::{Config, DropReason, SeqNum, Settings};
 /// A socket in state LISTEN.
 pub(crate) struct Listener {
     pub(crate) local: SocketAddr,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     /// How many may wait to be accepted.
     pub(crate) backlog: usize,
-    /// The SYN queue: connections in SYN-RECEIVED. They live in the table of connections, and
-    /// only their number matters here.
-    pub(crate) half_open: Vec<ConnId>,
+    /// The SYN queue: connections in SYN-RECEIVED.
+    pub(crate) half_open: BTreeSet<ConnId>,
     /// The accept queue, in the order in which the handshakes ended.
     pub(crate) ready: VecDeque<ConnId>,
 }
@@ -33,8 +33,8 @@ pub(crate) enum Verdict {
 }
 
 impl Listener {
-    pub(crate) fn new(local: SocketAddr, settings: Settings, backlog: usize) -> Listener {
-        let (half_open, ready) = (Vec::new(), VecDeque::new());
+    pub(crate) fn new(local: SocketAddr, settings: Arc<Settings>, backlog: usize) -> Listener {
+        let (half_open, ready) = (BTreeSet::new(), VecDeque::new());
         Listener { local, settings, backlog, half_open, ready }
     }
 
@@ -91,7 +91,7 @@ mod tests {
 
     fn listener(backlog: usize) -> Listener {
         let local = "0.0.0.0:80".parse().unwrap();
-        Listener::new(local, Config::default().settings(), backlog)
+        Listener::new(local, Config::default().settings().into(), backlog)
     }
 
     fn arrives(listener: &Listener, flags: Flags) -> Verdict {
@@ -116,7 +116,7 @@ mod tests {
     fn full_queues_drop_a_syn() {
         let id = |index| ConnId(Handle { index, generation: 0 });
         let mut listener = listener(1);
-        listener.half_open = vec![id(1), id(2)];
+        listener.half_open = [id(1), id(2)].into();
         assert_eq!(arrives(&listener, Flags::SYN), Verdict::Drop(DropReason::SynQueue));
         listener.ready.push_back(id(3));
         assert_eq!(arrives(&listener, Flags::SYN), Verdict::Drop(DropReason::AcceptQueue));

@@ -110,7 +110,11 @@ pub(crate) fn output(tcb: &mut Tcb, cx: &mut Context<'_>) {
     if sends_data(tcb.state) {
         follow_path(tcb, cx);
         retransmit_lost(tcb, cx);
-        blocked = send_new(tcb, cx);
+        // New data never overtakes lost data that waits for its turn.
+        blocked = match tcb.board.first_lost() {
+            Some(_) => Why::Congestion,
+            None => send_new(tcb, cx),
+        };
     }
     match tcb.ack.due() {
         Due::No => tcb.timers.clear(Timer::DelayedAck),
@@ -181,10 +185,12 @@ fn send_new(tcb: &mut Tcb, cx: &mut Context<'_>) -> Why {
     }
     loop {
         let view = view(tcb);
-        let Verdict::Send { len, fin } = decide(&view) else {
-            let Verdict::Wait(why) = decide(&view) else { continue };
-            tcb.snd.cwnd_limited = why == Why::Congestion;
-            return why;
+        let (len, fin) = match decide(&view) {
+            Verdict::Send { len, fin } => (len, fin),
+            Verdict::Wait(why) => {
+                tcb.snd.cwnd_limited = why == Why::Congestion;
+                return why;
+            }
         };
         let offload =
             cx.route(&tcb.tuple).map_or(0, |route| route.offload.tcp_segmentation.min(MOST));

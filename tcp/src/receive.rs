@@ -42,6 +42,8 @@ pub(crate) enum Placed {
     FilledGap,
     /// It waits for others.
     OutOfOrder,
+    /// It would have to, and there is no memory for it.
+    NoRoom,
 }
 
 impl Receive {
@@ -121,16 +123,15 @@ impl Receive {
     }
 
     /// Takes text that lies within the window.
-    pub(crate) fn text(&mut self, seq: SeqNum, data: &[u8]) -> Placed {
+    pub(crate) fn text(&mut self, seq: SeqNum, data: &[u8], pressure: bool) -> Placed {
         if seq != self.nxt {
-            let place = self.place(seq);
-            if self.shut {
-                // Nobody will read it, but its place is needed to acknowledge what follows.
-                let zeros = vec![0; data.len()];
-                self.reassembly.insert(place, &zeros);
-            } else {
-                self.reassembly.insert(place, data);
+            // Many small pieces take more memory than bytes; they have as much again as the
+            // buffer. What is not acknowledged may be dropped (RFC 2018 §8 even then).
+            if pressure || self.reassembly.memory() > 2 * self.limit {
+                return Placed::NoRoom;
             }
+            let place = self.place(seq);
+            self.reassembly.insert(place, data);
             return Placed::OutOfOrder;
         }
         self.deliver(data);
@@ -205,7 +206,7 @@ mod tests {
     fn the_window_opens_by_a_segment_and_never_shrinks() {
         let mut rcv = receive(10_000);
         assert_eq!(rcv.offer(false), 10_000);
-        rcv.text(SeqNum(0), &[1; 10_000]);
+        rcv.text(SeqNum(0), &[1; 10_000], false);
         assert_eq!(rcv.offer(false), 0);
         rcv.buffer.read(&mut [0; 999], false);
         assert_eq!(rcv.offer(false), 0, "silly");
@@ -223,7 +224,7 @@ mod tests {
         let field = rcv.offer(false);
         assert_eq!(u32::from(field) << 7, 1 << 20);
         let before = edge(&rcv);
-        rcv.text(SeqNum(0), &[1; 77]);
+        rcv.text(SeqNum(0), &[1; 77], false);
         rcv.offer(false);
         assert!(edge(&rcv).ge(before));
     }
@@ -238,8 +239,8 @@ mod tests {
     fn text_after_a_gap_waits_for_it() {
         let mut rcv = receive(10_000);
         rcv.offer(false);
-        assert_eq!(rcv.text(SeqNum(3), b"def"), Placed::OutOfOrder);
-        assert_eq!(rcv.text(SeqNum(0), b"abc"), Placed::FilledGap);
+        assert_eq!(rcv.text(SeqNum(3), b"def", false), Placed::OutOfOrder);
+        assert_eq!(rcv.text(SeqNum(0), b"abc", false), Placed::FilledGap);
         let mut out = [0; 10];
         assert_eq!((rcv.buffer.read(&mut out, false), rcv.nxt, rcv.position), (6, SeqNum(6), 6));
         assert_eq!(&out[..6], b"abcdef");

@@ -98,7 +98,7 @@ impl Scoreboard {
             seen(&first);
             self.segments.pop_front();
         }
-        if self.segments.is_empty() && self.segments.capacity() > 64 {
+        if self.segments.is_empty() {
             self.segments = VecDeque::new();
         }
     }

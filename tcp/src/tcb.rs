@@ -1,5 +1,6 @@
 //! The connection: its "transmission control block" (RFC 9293 §3.3.1), and what surrounds it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ip::{Cause, Handle, Output, Readiness, Route, SocketError};
@@ -30,7 +31,8 @@ pub(crate) struct Tcb {
     pub(crate) listener: Option<Handle>,
     /// Its socket; `None` before it is accepted and after it is closed.
     pub(crate) socket: Option<Handle>,
-    pub(crate) settings: Settings,
+    /// Shared with the listener, or with all sockets, until they are changed.
+    pub(crate) settings: Arc<Settings>,
     pub(crate) snd: Send,
     pub(crate) rcv: Receive,
     pub(crate) ack: AckPolicy,
@@ -212,7 +214,7 @@ impl Tcb {
         now: Instant,
         tuple: Tuple,
         iss: SeqNum,
-        settings: Settings,
+        settings: Arc<Settings>,
     ) -> Tcb {
         let congestion =
             find(crate::CONGESTION_CONTROLS, settings.congestion).unwrap_or(config.congestion);

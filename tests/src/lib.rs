@@ -1,8 +1,12 @@
-//! What crosses layers: the whole stack against the kernel on a TAP, and tools for such tests.
+//! What crosses layers, and tools for testing it.
 //!
-//! [`Instance`] runs the `tapip` binary as a user would: it makes its own namespace, its shell
-//! reads our commands, and [`Instance::host`] runs programs at the kernel's end of the link.
+//! - [`virtual_net`]: whole stacks on virtual time, joined by wires in memory; [`probe`]: the far
+//!   end of such a wire, held by the test. No device, no thread, no clock.
+//! - [`Instance`] runs the `tapip` binary as a user would: it makes its own namespace, its shell
+//!   reads our commands, and [`Instance::host`] runs programs at the kernel's end of the link.
 
 mod instance;
+pub mod probe;
+pub mod virtual_net;
 
 pub use instance::{Instance, Output, binary, must_run, payload, scratch};

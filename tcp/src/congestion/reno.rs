@@ -64,7 +64,10 @@ impl CongestionControl for NewReno {
     }
 
     fn acked(&mut self, ack: &Acked) {
-        if !ack.cwnd_limited {
+        // RFC 7661's idea, in Linux's form: what the window has not been needed for must not make
+        // it grow; in slow start half of it is enough, since it doubles before one can tell.
+        let half_used = self.in_slow_start() && self.cwnd < ack.flight.saturating_mul(2);
+        if !ack.cwnd_limited && !half_used {
             return;
         }
         let mut bytes = ack.bytes;

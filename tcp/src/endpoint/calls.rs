@@ -1,6 +1,7 @@
 //! The user's calls (RFC 9293 §3.10.1 to §3.10.6), under the names that programs know.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ip::{Handle, Output, SocketError};
@@ -25,8 +26,7 @@ impl Tcp {
         if self.sockets.len() >= self.config.max_sockets {
             return Err(SocketError::NoBuffers);
         }
-        let settings = Box::new(self.config.settings());
-        let kind = Kind::Fresh { settings, local: None };
+        let kind = Kind::Fresh { settings: self.defaults.clone(), local: None };
         Ok(self.sockets.insert(Socket { kind, bound: None, changed: false }))
     }
 
@@ -80,7 +80,7 @@ impl Tcp {
                     return Ok(());
                 }
                 Kind::Stream(_) => return Err(SocketError::Invalid),
-                Kind::Fresh { settings, local } => ((**settings).clone(), *local),
+                Kind::Fresh { settings, local } => (settings.clone(), *local),
             };
         let local = match local {
             Some(local) => local,
@@ -136,7 +136,7 @@ impl Tcp {
         out: &mut dyn Output,
     ) -> Result<(), SocketError> {
         let (settings, bound) = match &self.socket(handle)?.kind {
-            Kind::Fresh { settings, local } => ((**settings).clone(), *local),
+            Kind::Fresh { settings, local } => (settings.clone(), *local),
             Kind::Listener(_) => return Err(SocketError::Invalid),
             Kind::Stream(id) => return Err(self.connect_again(*id)),
         };
@@ -373,12 +373,14 @@ impl Tcp {
         let config = &self.config;
         let socket = self.sockets.get_mut(handle).ok_or(SocketError::BadHandle)?;
         let id = match &mut socket.kind {
-            Kind::Fresh { settings, .. } => return apply(settings, setting, config),
-            Kind::Listener(listener) => return apply(&mut listener.settings, setting, config),
+            Kind::Fresh { settings, .. } => return apply(Arc::make_mut(settings), setting, config),
+            Kind::Listener(listener) => {
+                return apply(Arc::make_mut(&mut listener.settings), setting, config);
+            }
             Kind::Stream(id) => *id,
         };
         self.with(now, out, id, |tcb, cx| {
-            apply(&mut tcb.settings, setting, cx.config)?;
+            apply(Arc::make_mut(&mut tcb.settings), setting, cx.config)?;
             follow_settings(tcb, cx);
             Ok(())
         })
@@ -481,7 +483,7 @@ fn follow_settings(tcb: &mut Tcb, cx: &mut Context<'_>) {
         tcb.congestion.start(tcb.snd.mss, window);
     }
     match settings.keep_alive {
-        Some(keep_alive) if tcb.state.is_synchronized() => {
+        Some(keep_alive) if tcb.state.is_synchronized() && tcb.state != State::TimeWait => {
             tcb.timers.set(Timer::KeepAlive, cx.now + keep_alive.idle);
         }
         _ => tcb.timers.clear(Timer::KeepAlive),

@@ -198,7 +198,7 @@ impl Tcp {
         let id = ConnId(self.connections.insert(Box::new(tcb)));
         self.table.insert(tuple, Owner::Connection(id));
         if let Some(listener) = self.listener_mut(handle) {
-            listener.half_open.push(id);
+            listener.half_open.insert(id);
         }
         let offset = self.isn.timestamp_offset(&tuple);
         self.with(now, out, id, |tcb, cx| {

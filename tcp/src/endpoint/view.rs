@@ -28,8 +28,8 @@ impl Tcp {
     pub(super) fn settings_of(&self, handle: Handle) -> Result<Settings, SocketError> {
         Ok(match &self.socket(handle)?.kind {
             Kind::Fresh { settings, .. } => (**settings).clone(),
-            Kind::Listener(listener) => listener.settings.clone(),
-            Kind::Stream(id) => self.tcb(*id)?.settings.clone(),
+            Kind::Listener(listener) => (*listener.settings).clone(),
+            Kind::Stream(id) => (*self.tcb(*id)?.settings).clone(),
         })
     }
 

@@ -1,0 +1,176 @@
+//! Retransmission, persist, delayed ACK, keep-alive and the user timeout (RFC 6298,
+//! RFC 9293 §3.8).
+
+use super::*;
+use crate::KeepAlive;
+use ip::SocketError;
+
+/// RFC 6298 (2.1), (5.5): 1 s, doubled; RFC 9293 §3.8.3: up to the limit.
+#[test]
+fn r12_a_syn_is_sent_again_after_1_3_7_seconds_and_so_on() {
+    let mut script = script(Config::default());
+    script.connect();
+    for at in [1, 3, 7, 15, 31] {
+        script.expect_within(100 * SECOND, seg("S").seq(0));
+        assert_eq!(script.now().millis(), at * 1000);
+    }
+    script.expect_quiet(32 * SECOND);
+    script.expect_state(State::Closed);
+    assert_eq!(script.host.take_error(script.current()), Some(SocketError::TimedOut));
+    assert_eq!(script.now().millis(), 63_000);
+}
+
+#[test]
+fn r12_a_syn_ack_is_sent_again_and_given_up() {
+    let mut script = script(Config::default());
+    script.host.listen(80, 5);
+    script.inject(seg("S").seq(0).mss(1460));
+    for at in [0, 1, 3, 7, 15, 31] {
+        script.expect_within(100 * SECOND, seg("SA").seq(0).ack(1));
+        assert_eq!(script.now().millis(), at * 1000);
+    }
+    script.expect_quiet(1000 * SECOND);
+    assert!(script.info().is_none_or(|info| info.state == State::Listen));
+    assert_eq!(script.host.tcp.poll_at(), None, "nothing is left to wait for");
+}
+
+/// RFC 6298 (5.4) to (5.6), and §3.8.3: R2.
+#[test]
+fn data_is_sent_again_fifteen_times() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    script.send(b"anybody?");
+    script.expect(seg("PA").data(b"anybody?"));
+    let mut waits = Vec::new();
+    for _ in 0..15 {
+        let before = script.now();
+        script.expect_within(200 * SECOND, seg("PA").seq(1).data(b"anybody?"));
+        waits.push(script.now() - before);
+    }
+    // The handshake took no time, so the first wait is the floor.
+    assert_eq!(waits[..4], [200 * MS, 400 * MS, 800 * MS, 1600 * MS]);
+    assert_eq!(waits[14], 120 * SECOND, "the ceiling");
+    script.expect_quiet(121 * SECOND);
+    script.expect_receive_error(SocketError::TimedOut);
+}
+
+/// RFC 9293 §3.9.1.1, TCP_USER_TIMEOUT.
+#[test]
+fn the_user_timeout_ends_a_connection_sooner() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    let socket = script.current();
+    script.host.set(socket, Setting::UserTimeout(Some(5 * SECOND))).unwrap();
+    script.send(b"anybody?");
+    script.wait(4999 * MS);
+    script.expect_state(State::Established);
+    script.wait(2 * MS);
+    script.expect_state(State::Closed);
+    script.expect_receive_error(SocketError::TimedOut);
+}
+
+/// RFC 9293 §3.8.6.1 (SHLD-29, SHLD-30, MUST-37).
+#[test]
+fn a_closed_window_is_probed_at_growing_intervals() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    script.inject(seg("A").win(0));
+    script.send(b"patience");
+    script.expect_nothing();
+    let mut waits = Vec::new();
+    for _ in 0..40 {
+        let before = script.now();
+        script.expect_within(200 * SECOND, seg("A").seq(0).ack(1));
+        waits.push(script.now() - before);
+        script.inject(seg("A").ack(1).win(0));
+        script.expect_nothing();
+    }
+    assert_eq!(waits[..3], [200 * MS, 400 * MS, 800 * MS]);
+    assert_eq!(waits[39], 120 * SECOND);
+    script.inject(seg("A").ack(1).win(100));
+    script.expect(seg("PA").seq(1).data(b"patience"));
+}
+
+/// MUST-37's other side: without an answer, probes end as retransmissions do.
+#[test]
+fn a_closed_window_without_answers_is_given_up() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    script.inject(seg("A").win(0));
+    script.send(b"patience");
+    script.wait(3600 * SECOND);
+    assert_eq!(script.drain().len(), 15);
+    script.expect_receive_error(SocketError::TimedOut);
+}
+
+/// RFC 9293 §3.8.4 (MUST-24 to MUST-28).
+#[test]
+fn an_idle_connection_is_kept_alive_only_if_asked() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    script.expect_quiet(100_000 * SECOND);
+    let keep_alive = KeepAlive { idle: 60 * SECOND, interval: 5 * SECOND, count: 3 };
+    let socket = script.current();
+    script.host.set(socket, Setting::KeepAlive(Some(keep_alive))).unwrap();
+    script.expect_quiet(59 * SECOND);
+    script.expect_within(SECOND, seg("A").seq(0).ack(1));
+    script.inject(seg("A"));
+    script.expect_quiet(59 * SECOND);
+    for _ in 0..3 {
+        script.expect_within(5 * SECOND, seg("A").seq(0).ack(1));
+    }
+    script.expect_within(5 * SECOND, seg("RA").seq(1));
+    script.expect_receive_error(SocketError::TimedOut);
+}
+
+/// RFC 9293 §3.8.6.3: later, but within half a second; and at once for what cannot wait.
+#[test]
+fn acknowledgments_wait_after_the_quick_phase() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    for i in 0..16 {
+        script.inject(seg("A").len(100));
+        script.expect(seg("A").ack(101 + i * 100));
+    }
+    script.inject(seg("A").len(100));
+    script.expect_nothing();
+    script.expect_within(200 * MS, seg("A").ack(1701));
+    script.inject(seg("A").len(100));
+    script.expect_nothing();
+    script.inject(seg("FA"));
+    script.expect(seg("A").ack(1802));
+}
+
+/// RFC 9293 §3.7.4; cork gives up after 200 ms.
+#[test]
+fn cork_holds_a_partial_segment_for_200_ms() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    let socket = script.current();
+    script.host.set(socket, Setting::Cork(true)).unwrap();
+    script.send(&[1; 100]);
+    script.expect_nothing();
+    script.send(&[1; 1400]);
+    script.expect(seg("A").len(1460));
+    script.inject(seg("A"));
+    script.expect_quiet(199 * MS);
+    script.expect_within(MS, seg("PA").len(40));
+    script.inject(seg("A"));
+    script.send(&[1; 10]);
+    script.expect_nothing();
+    script.host.set(socket, Setting::Cork(false)).unwrap();
+    script.expect(seg("PA").len(10));
+}
+
+#[test]
+fn msg_more_holds_until_the_next_send() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    let socket = script.current();
+    let more = crate::SendFlags::MORE;
+    let sent = script.host.call(|tcp, now, out| tcp.send(now, socket, b"head", more, out));
+    assert_eq!(sent, Ok(4));
+    script.expect_nothing();
+    script.send(b"body");
+    script.expect(seg("PA").data(b"headbody"));
+}
