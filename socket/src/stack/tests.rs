@@ -291,6 +291,22 @@ fn addresses_come_and_go() {
 }
 
 #[test]
+fn an_interface_that_is_down_says_nothing() {
+    let mut net = pair();
+    let socket = raw(&mut net.stacks[0], Protocol::ICMP);
+    let index = net.stacks[1].interfaces()[1].index;
+    net.stacks[1].set_interface_up(net.now, index, false).unwrap();
+    send(&mut net.stacks[0], net.now, socket, "10.0.0.2", &echo_request(1, 1, b"1"));
+    net.millis(10);
+    // Not even ARP is answered.
+    assert_eq!(net.stacks[1].interfaces()[1].stats.tx_packets, 0);
+    assert_eq!(count(&net.stacks[1], "stack", "interface down"), 1);
+    net.stacks[1].set_interface_up(net.now, index, true).unwrap();
+    net.run(Duration::from_secs(2));
+    assert_eq!(replies(&mut net.stacks[0], socket), [b"1"], "ARP had asked again");
+}
+
+#[test]
 fn an_interface_that_is_removed_takes_its_routes_along() {
     let mut net = pair();
     let index = net.stacks[0].interfaces()[1].index;
