@@ -129,7 +129,8 @@ impl Stack {
 
     /// Whether all that was sent is out. No datagram waits for a neighbour's address or in a
     /// device, and every connection has come to its end: all its bytes and its FIN acknowledged,
-    /// and unless `peer_fin_waived` also the peer's FIN received. TIME-WAIT is such an end.
+    /// and unless `peer_fin_waived` also the peer's FIN received. TIME-WAIT is such an end, and so
+    /// is a device that is gone: nothing will ever be acknowledged.
     pub(crate) fn drained(&self, now: Instant, peer_fin_waived: bool) -> bool {
         use tcp::State::*;
         let held_back = self.interfaces.iter().any(|interface| {
@@ -143,7 +144,9 @@ impl Stack {
         if held_back {
             return false;
         }
+        let cut_off = |info: &tcp::Info| self.any_gone && self.is_cut_off(info.local.ip());
         self.tcp.sockets(now).iter().all(|info| match info.state {
+            _ if cut_off(info) => true,
             Closed | Listen | TimeWait => true,
             FinWait2 => peer_fin_waived,
             SynSent | SynReceived | Established | CloseWait | FinWait1 | Closing | LastAck => false,

@@ -177,11 +177,13 @@ pub(crate) enum Wait {
 
 impl Wait {
     pub(crate) fn at_most(timeout: Option<Duration>) -> Wait {
-        match timeout.map(|timeout| Clock::now().checked_add(timeout)) {
-            Some(Some(deadline)) => Wait::Until(deadline),
-            Some(None) | None => Wait::Forever,
-        }
+        timeout.map_or(Wait::Forever, |timeout| Wait::Until(after(timeout)))
     }
+}
+
+/// The time at the end of `timeout`, or in thirty years, whichever comes first.
+pub(crate) fn after(timeout: Duration) -> Clock {
+    Clock::now() + timeout.min(Duration::from_secs(30 * 365 * 24 * 3600))
 }
 
 impl Shared {

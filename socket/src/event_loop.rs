@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::core::{Core, Phase, Sleep};
-use crate::{Stack, sys};
 use ip::IfIndex;
 use netdev::sooner;
+
+use crate::core::{Core, Phase, Sleep};
+use crate::{Stack, sys};
 
 /// The token of the signal; devices have their index.
 const SIGNAL: u64 = u64::MAX;
@@ -37,6 +38,7 @@ pub(crate) fn start(core: Arc<Core>) -> io::Result<JoinHandle<()>> {
     })
 }
 
+/// The end of the loop, however it comes.
 struct End<'a>(&'a Core);
 
 impl Drop for End<'_> {

@@ -37,6 +37,7 @@ impl<'a> Locked<'a> {
     pub(crate) fn new(core: &'a Core) -> Locked<'a> {
         Locked { core, shared: Some(core.acquire()) }
     }
+
     /// `Err` when the stack has ended.
     pub(crate) fn running(&self) -> io::Result<()> {
         if self.phase == Phase::Running { Ok(()) } else { Err(error::stopped()) }
@@ -110,6 +111,10 @@ impl<'a> Locked<'a> {
     /// Lets go of the stack, and wakes whoever is to be woken.
     fn release(&mut self) {
         self.finish();
+        self.let_go();
+    }
+
+    fn let_go(&mut self) {
         let woken = std::mem::take(&mut self.waiters.woken);
         self.shared = None;
         woken.wake();
@@ -171,17 +176,18 @@ impl Drop for Locked<'_> {
         if self.shared.is_none() {
             return;
         }
-        if std::thread::panicking() {
-            // The stack may not be touched in the middle of whatever went wrong; the event loop
-            // finds out what is to be done.
-            self.core.signal.raise();
-            return;
-        }
-        self.run_inline();
         if self.turn_watchers > 0 {
             let turned = Arc::clone(&self.core.turned);
             self.waiters.woken.add(&turned);
         }
-        self.release();
+        if std::thread::panicking() {
+            // The stack may not be touched in the middle of whatever went wrong; the event loop,
+            // if it is not the one, finds out what is to be done.
+            self.core.signal.raise();
+            self.let_go();
+        } else {
+            self.run_inline();
+            self.release();
+        }
     }
 }

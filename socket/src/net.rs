@@ -7,7 +7,7 @@ use std::time::{Duration, Instant as Clock};
 
 use netdev::Instant;
 
-use crate::core::{Core, Phase};
+use crate::core::{Core, Phase, after};
 use crate::{Stack, event_loop};
 
 /// How long the drop of the last handle waits for connections to end.
@@ -80,7 +80,7 @@ impl Net {
 impl Owner {
     fn shutdown(&self, timeout: Duration) -> bool {
         let start = Clock::now();
-        let deadline = start + timeout;
+        let deadline = after(timeout);
         let mut locked = self.core.lock();
         if locked.phase == Phase::Running {
             locked.phase = Phase::Draining;

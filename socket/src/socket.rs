@@ -4,12 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant as Clock};
+use std::time::Duration;
 
 use ip::{Handle, Readiness, SocketError};
 use netdev::Instant;
 
-use crate::core::{Core, Phase, Wait};
+use crate::core::{Core, Phase, Wait, after};
 use crate::waiters::Key;
 use crate::{Interest, Stack, error};
 
@@ -117,11 +117,11 @@ impl Socket {
         if self.is_nonblocking() { Wait::Never } else { Wait::at_most(timeout) }
     }
 
-    /// Waits until the peer has all that was sent and the FIN, or until `deadline`: what
+    /// Waits until the peer has all that was sent and the FIN, or until the time is over: what
     /// SO_LINGER asks of a close.
     fn linger(&self, linger: Duration) {
         let Key::Tcp(handle) = self.key else { return };
-        let deadline = Clock::now() + linger;
+        let deadline = after(linger);
         let mut locked = self.core.lock();
         let now = self.core.now();
         let shut = |tcp: &mut dyn tcp::Streams, out: &mut dyn ip::Output| {

@@ -144,6 +144,10 @@ impl Stack {
             let index = interface.index;
             let Some(frame) = interface.port.receive(now) else { return taken };
             let Frame { cast, ethertype, packet } = frame;
+            if !interface.admin_up {
+                self.interfaces.counts.add(DropReason::InterfaceDown);
+                continue;
+            }
             match ethertype {
                 EtherType::ARP => self.interfaces.arp_input(now, index, packet),
                 EtherType::IPV4 => {

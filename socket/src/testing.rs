@@ -64,8 +64,13 @@ pub(crate) struct World<const N: usize> {
 
 /// 10.0.0.1 and 10.0.0.2 on a wire of 1 ms.
 pub(crate) fn pair() -> World<2> {
+    pair_of(Kind::Full)
+}
+
+/// The same with another TCP.
+pub(crate) fn pair_of(kind: Kind) -> World<2> {
     let (left, right) = Wire::pair(Duration::from_millis(1));
-    let (mut a, mut b) = (stack(1), stack(2));
+    let (mut a, mut b) = (stack_of(kind, 1), stack_of(kind, 2));
     attach(&mut a, left, 1, "10.0.0.1/24", None);
     attach(&mut b, right, 2, "10.0.0.2/24", None);
     World { stacks: [a, b], now: Instant::ZERO }

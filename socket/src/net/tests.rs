@@ -1,7 +1,7 @@
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use netdev::{Capabilities, Device, Interest, Medium, Packet, Stats, UnixLink};
 
@@ -18,6 +18,7 @@ struct Odd {
     endless: bool,
     /// Whether it says that it has something now, though it has not.
     due: bool,
+    panics: Arc<AtomicBool>,
 }
 
 impl Device for Odd {
@@ -31,6 +32,7 @@ impl Device for Odd {
         Ok(())
     }
     fn receive(&mut self, _: Instant) -> Option<Packet> {
+        assert!(!self.panics.load(Relaxed), "on purpose");
         self.asked.fetch_add(1, Relaxed);
         self.endless.then(|| {
             let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 8, 0];
@@ -51,7 +53,7 @@ impl Device for Odd {
 
 fn odd(fd: Option<UnixStream>, endless: bool) -> (Net, Arc<AtomicU64>) {
     let asked = Arc::new(AtomicU64::new(0));
-    let device = Odd { asked: Arc::clone(&asked), fd, endless, due: false };
+    let device = Odd { asked: Arc::clone(&asked), fd, endless, due: false, panics: Arc::default() };
     (net(stack(1), device, 1), asked)
 }
 
@@ -80,7 +82,8 @@ fn a_broken_descriptor_does_not_make_the_loop_spin() {
 #[test]
 fn a_device_that_is_always_due_does_not_make_the_loop_spin() {
     let asked = Arc::new(AtomicU64::new(0));
-    let device = Odd { asked: Arc::clone(&asked), fd: None, endless: false, due: true };
+    let asks = Arc::clone(&asked);
+    let device = Odd { asked: asks, fd: None, endless: false, due: true, panics: Arc::default() };
     let net = net(stack(1), device, 1);
     until(|| net.core().lock().sleep.is_some());
     let before = asked.load(Relaxed);
@@ -133,6 +136,28 @@ fn the_loop_is_woken_when_something_is_due_sooner() {
         socket.send(b"x").unwrap();
         let error = socket.recv(&mut [0; 8]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::HostUnreachable);
+    });
+}
+
+#[test]
+fn when_the_loop_panics_nobody_waits_for_it() {
+    soon(|| {
+        let (quiet, mut other) = UnixStream::pair().unwrap();
+        let panics = Arc::new(AtomicBool::new(false));
+        let (asked, flag) = (Arc::default(), Arc::clone(&panics));
+        let fd = Some(quiet);
+        let device = Odd { asked, fd, endless: false, due: false, panics: flag };
+        let net = net(stack(1), device, 1);
+        let socket = UdpSocket::bind(&net, "0.0.0.0:0").unwrap();
+        let clone = socket.try_clone().unwrap();
+        let waits = blocked(&net, move || clone.recv_from(&mut [0; 8]).unwrap_err().kind());
+        until(|| net.core().lock().sleep.is_some());
+        panics.store(true, Relaxed);
+        other.write_all(b"wake up").unwrap();
+        assert_eq!(waits.join().unwrap(), ErrorKind::NetworkDown);
+        assert!(!net.is_running());
+        panics.store(false, Relaxed);
+        net.shutdown(Duration::MAX);
     });
 }
 

@@ -10,7 +10,11 @@ use crate::testing::*;
 
 #[test]
 fn a_silent_neighbour_is_told_to_a_tcp_connect() {
-    let mut net = pair();
+    [Kind::Full, Kind::Small].into_iter().for_each(silent_neighbour);
+}
+
+fn silent_neighbour(tcp: Kind) {
+    let mut net = pair_of(tcp);
     let now = net.now;
     let nobody: SocketAddr = "10.0.0.9:80".parse().unwrap();
     let stream = net.stacks[0].with_tcp(now, |tcp, out| {
@@ -26,7 +30,11 @@ fn a_silent_neighbour_is_told_to_a_tcp_connect() {
 
 #[test]
 fn a_tcp_connection_lives_and_ends() {
-    let mut net = pair();
+    [Kind::Full, Kind::Small].into_iter().for_each(life);
+}
+
+fn life(tcp: Kind) {
+    let mut net = pair_of(tcp);
     let now = net.now;
     let listener = net.stacks[1].with_tcp(now, |tcp, out| {
         let listener = tcp.open().unwrap();

@@ -291,6 +291,22 @@ fn addresses_come_and_go() {
 }
 
 #[test]
+fn an_interface_that_is_down_says_nothing() {
+    let mut net = pair();
+    let socket = raw(&mut net.stacks[0], Protocol::ICMP);
+    let index = net.stacks[1].interfaces()[1].index;
+    net.stacks[1].set_interface_up(net.now, index, false).unwrap();
+    send(&mut net.stacks[0], net.now, socket, "10.0.0.2", &echo_request(1, 1, b"1"));
+    net.millis(10);
+    // Not even ARP is answered.
+    assert_eq!(net.stacks[1].interfaces()[1].stats.tx_packets, 0);
+    assert_eq!(count(&net.stacks[1], "stack", "interface down"), 1);
+    net.stacks[1].set_interface_up(net.now, index, true).unwrap();
+    net.run(Duration::from_secs(2));
+    assert_eq!(replies(&mut net.stacks[0], socket), [b"1"], "ARP had asked again");
+}
+
+#[test]
 fn an_interface_that_is_removed_takes_its_routes_along() {
     let mut net = pair();
     let index = net.stacks[0].interfaces()[1].index;
@@ -362,4 +378,44 @@ fn send_udp(
 ) -> Result<usize, SocketError> {
     let to = Some(to.parse().unwrap());
     stack.with_udp(now, |udp, out| udp.send(now, socket, to, data, out))
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_frame_makes_the_stack_panic_or_run_for_ever(
+        frames in proptest::collection::vec(
+            (0u8..8, proptest::collection::vec(proptest::num::u8::ANY, 0..120)),
+            1..20,
+        ),
+    ) {
+        let (mut wire, device) = Wire::pair(Duration::ZERO);
+        let mut host = stack(1);
+        attach(&mut host, device, 1, "10.0.0.1/24", None);
+        let listener = udp(&mut host, "0.0.0.0:7");
+        let odd = raw(&mut host, Protocol(200));
+        let count = frames.len() as u64;
+        for (kind, bytes) in frames {
+            let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 8, 0];
+            match kind {
+                // As it is, then ARP, then what has a good IP header around it.
+                0 => frame.clear(),
+                1 => frame[13] = 6,
+                _ => {
+                    let protocol = [1, 6, 17, 200, 201, 2][usize::from(kind) - 2];
+                    let mut header = bare_header("10.0.0.9", "10.0.0.1", Protocol(protocol), 9);
+                    header[2..4].copy_from_slice(&(20 + bytes.len() as u16).to_be_bytes());
+                    let check = netdev::checksum::Sum::default().bytes(&header).finish();
+                    header[10..12].copy_from_slice(&check.to_be_bytes());
+                    frame.extend(header);
+                }
+            }
+            frame.extend(&bytes);
+            wire.transmit(Instant::ZERO, Packet::from_payload(&frame)).unwrap();
+        }
+        let mut net = World { stacks: [host], now: Instant::ZERO };
+        net.run(Duration::from_secs(100));
+        let stats = &net.stacks[0].interfaces()[1].stats;
+        proptest::prop_assert_eq!(stats.rx_packets, count);
+        let _ = (listener, odd, net.stacks[0].counters());
+    }
 }

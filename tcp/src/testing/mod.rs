@@ -10,7 +10,8 @@
 //! - [`Seg`]: a segment, to be sent or to be expected.
 //! - [`Host`]: a TCP with its clock and its [`Outbox`]; both worlds are made of it. It holds what
 //!   is true of every TCP against each call and each packet: right checksums, no segment longer
-//!   than the path takes, and no readiness that changes without [`Streams::changed`] saying so.
+//!   than the path takes, and no readiness that changes without [`Streams::changed`] saying so;
+//!   a [`World`] adds that no data goes beyond the window that the other side offered.
 //!
 //! A test that fails prints its seed and every step so far with its virtual time.
 //!
@@ -29,6 +30,7 @@ mod host;
 mod link;
 mod script;
 mod seg;
+mod windows;
 mod world;
 
 #[cfg(test)]

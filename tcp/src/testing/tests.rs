@@ -108,6 +108,21 @@ fn a_packet_that_is_too_long_is_a_failure() {
 }
 
 #[test]
+#[should_panic(expected = "was offered no more than to 1101")]
+fn data_beyond_the_window_is_a_failure() {
+    let (a, b) = (SocketAddr::new(Side::A.addr(), 1), SocketAddr::new(Side::B.addr(), 2));
+    let mut windows = super::windows::Windows::default();
+    windows.check(Side::A, &seg("S").from(a).to(b).seq(500).win(1000).options(&[3, 3, 7]));
+    windows.check(Side::B, &seg("SA").from(b).to(a).seq(0).ack(501).win(9).options(&[3, 3, 2]));
+    windows.check(Side::A, &seg("A").from(a).to(b).seq(501).ack(1).win(8));
+    windows.check(Side::B, &seg("A").from(b).to(a).seq(1).ack(501).win(9).len(1024));
+    // A window is scaled by whose it is: 501 + 9 × 4, and 77 + 8 × 128.
+    windows.check(Side::A, &seg("A").from(a).to(b).seq(501).ack(77).win(8).len(36));
+    windows.check(Side::B, &seg("A").from(b).to(a).seq(1101).ack(501).win(9).len(1));
+    windows.check(Side::B, &seg("A").from(b).to(a).seq(1100).ack(501).win(9).len(2));
+}
+
+#[test]
 fn pattern_continues_where_it_left_off() {
     let whole = pattern(0, 1000);
     assert_eq!(pattern(300, 700), whole[300..]);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ip::{Handle, SocketError};
 use netdev::{Instant, sooner};
 
+use super::windows::Windows;
 use super::{Host, Link, LinkConfig, Payload, Seg};
 use crate::{State, Streams};
 
@@ -103,6 +104,7 @@ pub struct World {
     loses: Option<Rule>,
     /// Events since the clock last moved.
     at_once: usize,
+    windows: Windows,
 }
 
 impl World {
@@ -127,6 +129,7 @@ impl World {
             lose: Vec::new(),
             loses: None,
             at_once: 0,
+            windows: Windows::default(),
         }
     }
 
@@ -307,6 +310,7 @@ impl World {
         fresh.sort_by_key(|(_, sent)| sent.at);
         for (from, sent) in fresh {
             let (at, mut seg) = (sent.at, sent.seg.clone());
+            self.windows.check(from, &seg);
             let fate = if self.is_lost(from, &seg) {
                 "lost by the test"
             } else if sent.header.dst == from.addr() {
