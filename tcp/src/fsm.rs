@@ -342,7 +342,11 @@ pub(crate) fn establish(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segment, 
     tcb.totals.progress = cx.now;
     tcb.totals.last_ack_received = cx.now;
     tcb.timers.clear(Timer::Retransmit);
+    let queued = tcb.rcv.position;
     tcb.rcv.drain();
+    if tcb.rcv.position > queued {
+        tcb.ack.at_once();
+    }
     if tcb.snd.fin_queued {
         tcb.enter(State::FinWait1, "handshake, closed before");
     } else {
