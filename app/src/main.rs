@@ -28,6 +28,9 @@ use wiring::Identity;
 /// How long the end waits for connections to end in order.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// The second stack's of `--link sim`.
+const PEER_MAC: netdev::MacAddr = netdev::MacAddr([0x02, 0, 0, 0, 0, 0x02]);
+
 fn main() -> ExitCode {
     let Cli { command, run: bare } = Cli::parse();
     let done = match command {
@@ -67,9 +70,18 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         debug_targets(word)?.into_iter().for_each(|target| logs.set(target, true));
     }
 
+    // On the other links, who else is there is not known.
+    if let (Link::Namespace | Link::Sim, Some(doubt)) = (&link, identity.doubt()) {
+        terminal.err().line(&format!("tapip: warning: {doubt}"));
+    }
+
     let opened = link::open(&link, identity.host_addr, options.mtu)?;
     let device = wiring::decorate(opened.device, &options, identity.seed, &terminal)?;
-    let neighbours = wiring::neighbours(&options, opened.host.as_ref())?;
+    let mut known = opened.host.as_ref().and_then(|host| Some((host.addr?.addr, host.mac?)));
+    if link == Link::Sim {
+        known = Some((identity.host_addr.addr, PEER_MAC));
+    }
+    let neighbours = wiring::neighbours(&options, known)?;
     let net = wiring::start(&options, &identity, device, &neighbours)?;
     let peer = opened.peer.map(|device| start_peer(&identity, device)).transpose()?;
 
@@ -141,7 +153,7 @@ fn start_peer(
         addr: identity.host_addr,
         gateway: None,
         host_addr: identity.addr,
-        mac: netdev::MacAddr([0x02, 0, 0, 0, 0, 0x02]),
+        mac: PEER_MAC,
         seed: !identity.seed,
     };
     let net = wiring::start(&options, &identity, device, &[])?;

@@ -63,7 +63,7 @@ pub(crate) struct Options {
     /// The stack's address [default: 10.0.0.1/24]
     #[arg(long, value_name = "ADDR/LEN")]
     pub(crate) addr: Option<String>,
-    /// The stack's default gateway [default: the kernel's end, 10.0.0.2]
+    /// The stack's default gateway, or `none` [default: the kernel's end, 10.0.0.2]
     #[arg(long, value_name = "ADDR")]
     pub(crate) gw: Option<String>,
     /// The address of the kernel's end of the link [default: 10.0.0.2/24]

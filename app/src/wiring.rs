@@ -35,8 +35,13 @@ impl Identity {
         let addr: Cidr = parse("addr", options.addr.as_deref().unwrap_or(DEFAULT_ADDR))?;
         let host_addr: Cidr =
             parse("host-addr", options.host_addr.as_deref().unwrap_or(DEFAULT_HOST_ADDR))?;
-        if !addr.addr.is_ipv4() || addr.addr.is_unspecified() || addr.addr.is_multicast() {
-            bail!("--addr {addr}: not the IPv4 address of one host");
+        for (option, cidr) in [("addr", addr), ("host-addr", host_addr)] {
+            if !is_one_hosts(cidr) {
+                bail!("--{option} {cidr}: not the IPv4 address of one host");
+            }
+        }
+        if addr.addr == host_addr.addr {
+            bail!("--host-addr {host_addr}: it is the stack's own (--addr {addr}); choose another");
         }
         let gateway = match options.gw.as_deref() {
             Some("none") => None,
@@ -44,15 +49,22 @@ impl Identity {
             // The kernel's end, unless the stack was put on another network.
             None => Some(host_addr.addr).filter(|gw| addr.contains(*gw) && *gw != addr.addr),
         };
-        if let Some(gateway) = gateway.filter(|gateway| !addr.contains(*gateway)) {
-            bail!("--gw {gateway}: not on the network of --addr {addr}");
+        if let Some(gateway) = gateway {
+            if !addr.contains(gateway) {
+                bail!("--gw {gateway}: not on the network of --addr {addr}; `none` for no gateway");
+            }
+            if gateway == addr.addr || !is_one_hosts(Cidr { addr: gateway, ..addr }) {
+                bail!("--gw {gateway}: not the address of another host");
+            }
         }
         let mac: MacAddr = match options.mac.as_deref() {
             Some(text) => parse("mac", text)?,
             None => DEFAULT_MAC,
         };
         if mac.is_group() || mac == MacAddr::ZERO {
-            bail!("--mac {mac}: not the address of one host (the first byte must be even)");
+            bail!(
+                "--mac {mac}: not the address of one host (the first byte even, not all of them 0)"
+            );
         }
         if let Some(mtu) = options.mtu.filter(|mtu| !(68..=65_535).contains(mtu)) {
             bail!("--mtu {mtu}: 68 (RFC 791) to 65535");
@@ -63,6 +75,26 @@ impl Identity {
         };
         Ok(Identity { addr, gateway, host_addr, mac, seed })
     }
+
+    /// What is allowed, but hardly what was meant.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        let Identity { addr, host_addr, .. } = self;
+        let meet = addr.contains(host_addr.addr) && host_addr.contains(addr.addr);
+        (!meet).then(|| {
+            format!(
+                "the stack is at --addr {addr} and the other end at --host-addr {host_addr}: on \
+                 different networks, they do not reach each other without routes"
+            )
+        })
+    }
+}
+
+/// Whether one host may have this address: not the network's, nor its broadcast address.
+fn is_one_hosts(cidr: Cidr) -> bool {
+    let Cidr { addr, prefix } = cidr;
+    // RFC 3021: a network of 31 bits has two hosts and nothing else.
+    let of_network = prefix < 31 && (addr == cidr.network().addr || Some(addr) == cidr.broadcast());
+    addr.is_ipv4() && !addr.is_unspecified() && !addr.is_multicast() && !of_network
 }
 
 fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
@@ -145,11 +177,11 @@ pub(crate) fn start(
     Net::start(stack).context("cannot start the stack's event loop")
 }
 
-/// The permanent neighbours: those that were said, and the kernel's end for a resolver that asks
-/// nobody.
+/// The permanent neighbours: those that were said, and the other end, where it is `known`, for a
+/// resolver that asks nobody.
 pub(crate) fn neighbours(
     options: &Options,
-    host: Option<&shell::HostEnd>,
+    known: Option<(IpAddr, MacAddr)>,
 ) -> anyhow::Result<Vec<(IpAddr, MacAddr)>> {
     let mut neighbours = Vec::new();
     for text in &options.neighbour {
@@ -159,7 +191,6 @@ pub(crate) fn neighbours(
         neighbours.push((parse("neighbour", addr)?, parse("neighbour", mac)?));
     }
     if options.arp.as_deref() == Some("static") {
-        let known = host.and_then(|host| Some((host.addr?.addr, host.mac?)));
         neighbours
             .extend(known.filter(|(addr, _)| neighbours.iter().all(|(other, _)| other != addr)));
     }
@@ -198,9 +229,29 @@ mod tests {
     }
 
     #[test]
+    fn two_ends_on_different_networks_are_doubted() {
+        assert_eq!(identity(|_| {}).unwrap().doubt(), None);
+        let two_hosts = identity(|o| {
+            o.addr = Some("172.16.0.1/31".into());
+            o.host_addr = Some("172.16.0.0/31".into());
+        });
+        assert_eq!(two_hosts.unwrap().doubt(), None);
+        let doubt = identity(|o| o.addr = Some("192.168.7.1/24".into())).unwrap().doubt().unwrap();
+        assert!(doubt.contains("--host-addr 10.0.0.2/24"), "{doubt}");
+    }
+
+    #[test]
     fn nonsense_is_refused_with_the_option_that_said_it() {
         type Change = fn(&mut Options);
-        let bad: [(&str, Change); 6] = [
+        let bad: [(&str, Change); 14] = [
+            ("--addr", |o| o.addr = Some("10.0.0.0/24".into())),
+            ("--addr", |o| o.addr = Some("10.0.0.255/24".into())),
+            ("--addr", |o| o.addr = Some("::1/64".into())),
+            ("--gw", |o| o.gw = Some("10.0.0.1".into())),
+            ("--gw", |o| o.gw = Some("10.0.0.255".into())),
+            ("--mac", |o| o.mac = Some("00:00:00:00:00:00".into())),
+            ("--host-addr", |o| o.host_addr = Some("10.0.0.1/24".into())),
+            ("--host-addr", |o| o.host_addr = Some("::2/64".into())),
             ("--addr", |o| o.addr = Some("10.0.0.1".into())),
             ("--addr", |o| o.addr = Some("224.0.0.1/24".into())),
             ("--gw", |o| o.gw = Some("10.9.9.9".into())),

@@ -280,3 +280,23 @@ impl Drop for Waiting {
         let _ = self.child.wait();
     }
 }
+
+#[test]
+fn an_error_says_its_cause_once() {
+    let dir = directory("once");
+    for args in [["--pcap", "missing/x"], ["--link", "unix:missing/x"]] {
+        let output = tapip(&dir, &args).args(["-c", "help"]).output().unwrap();
+        assert!(!output.status.success(), "{output:?}");
+        let text = stderr(&output);
+        assert_eq!(text.matches("os error 2").count(), 1, "{text}");
+        assert!(text.contains("missing/x") && text.contains("must exist"), "{text}");
+    }
+}
+
+#[test]
+fn a_resolver_that_asks_nobody_knows_the_other_end_of_sim() {
+    let dir = directory("sim-static");
+    let args = ["--link", "sim", "--arp", "static", "-c", "ping -c 1 10.0.0.2"];
+    let output = tapip(&dir, &args).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}

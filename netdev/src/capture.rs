@@ -53,12 +53,12 @@ pub struct CaptureFile(Arc<Mutex<Recorder>>);
 /// Why a capture file could not be made.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot write the capture to {}: {source} (the directory must exist and be yours to write to)",
+    "cannot write the capture to {}: {cause} (the directory must exist and be yours to write to)",
     .path.display()
 )]
 pub struct CaptureError {
     path: PathBuf,
-    source: io::Error,
+    cause: io::Error,
 }
 
 struct Recorder {
@@ -76,8 +76,8 @@ impl CaptureFile {
     /// Makes a file, or empties the one that is there. `epoch` is the date of [`Instant::ZERO`].
     pub fn create(path: impl AsRef<Path>, epoch: SystemTime) -> Result<CaptureFile, CaptureError> {
         let path = path.as_ref();
-        let file = File::create(path)
-            .map_err(|source| CaptureError { path: path.to_path_buf(), source })?;
+        let file =
+            File::create(path).map_err(|cause| CaptureError { path: path.to_path_buf(), cause })?;
         let epoch = epoch.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Ok(CaptureFile::new(file, epoch))
     }

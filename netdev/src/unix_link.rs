@@ -55,18 +55,18 @@ pub enum UnixLinkError {
     },
     /// Connecting failed.
     #[error(
-        "cannot connect to {}: {source} (is the other end running, and the socket yours to open?)",
+        "cannot connect to {}: {cause} (is the other end running, and the socket yours to open?)",
         .path.display()
     )]
     Connect {
         /// The path.
         path: PathBuf,
         /// The system's word.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Listening failed.
     #[error(
-        "cannot listen at {}: {source} (the directory must exist and be yours to write to, and \
+        "cannot listen at {}: {cause} (the directory must exist and be yours to write to, and \
          the whole path shorter than 100 bytes or so)",
         .path.display()
     )]
@@ -74,11 +74,11 @@ pub enum UnixLinkError {
         /// The path.
         path: PathBuf,
         /// The system's word.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The system gave no socket.
     #[error("cannot make a pair of Unix sockets: {0}")]
-    Pair(#[source] io::Error),
+    Pair(io::Error),
 }
 
 /// Where the next peer comes from.
@@ -119,7 +119,7 @@ impl UnixLink {
                 Err(error) => error,
             };
             match &error {
-                UnixLinkError::Connect { source, .. } => match source.kind() {
+                UnixLinkError::Connect { cause, .. } => match cause.kind() {
                     io::ErrorKind::NotFound => {}
                     io::ErrorKind::ConnectionRefused => remove_stale(path)?,
                     _ => return Err(error),
@@ -128,8 +128,8 @@ impl UnixLink {
             }
             match UnixLink::listen(path) {
                 // Somebody was quicker: look again who it is.
-                Err(UnixLinkError::Listen { source, .. })
-                    if source.kind() == io::ErrorKind::AddrInUse && tries < OPEN_TRIES => {}
+                Err(UnixLinkError::Listen { cause, .. })
+                    if cause.kind() == io::ErrorKind::AddrInUse && tries < OPEN_TRIES => {}
                 result => return result,
             }
         }
@@ -141,7 +141,7 @@ impl UnixLink {
         let path = path.as_ref().to_path_buf();
         match connect(&path) {
             Ok(peer) => Ok(UnixLink::new(Role::Connects { path, retry_at: None }, Some(peer))),
-            Err(source) => Err(UnixLinkError::Connect { path, source }),
+            Err(cause) => Err(UnixLinkError::Connect { path, cause }),
         }
     }
 
@@ -155,7 +155,7 @@ impl UnixLink {
         };
         match listen() {
             Ok((listener, id)) => Ok(UnixLink::new(Role::Listens { listener, path, id }, None)),
-            Err(source) => Err(UnixLinkError::Listen { path, source }),
+            Err(cause) => Err(UnixLinkError::Listen { path, cause }),
         }
     }
 
@@ -368,8 +368,8 @@ fn remove_stale(path: &Path) -> Result<(), UnixLinkError> {
             Err(UnixLinkError::NotASocket { path })
         }
         Ok(_) => match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(UnixLinkError::Listen { path, source })
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                Err(UnixLinkError::Listen { path, cause })
             }
             _ => Ok(()),
         },

@@ -19,9 +19,11 @@ use crate::time_wait::{Remains, TimeWait};
 use crate::timers::TimerQueue;
 use crate::{Config, DropReason, Settings, State};
 
-mod calls;
 mod input;
+mod opening;
+mod options;
 mod streams;
+mod transfer;
 mod view;
 
 #[cfg(test)]

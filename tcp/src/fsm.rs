@@ -16,7 +16,7 @@ use crate::ack::Due;
 use crate::receive::Placed;
 use crate::segment::{Flags, Segment};
 use crate::stats::Event;
-use crate::tcb::{Clock, Context, Signals, Tcb};
+use crate::tcb::{Context, Signals, Tcb};
 use crate::timers::Timer;
 use crate::{DropReason, SeqNum, State, transmit};
 use ip::SocketError;
@@ -98,7 +98,7 @@ fn first_check_sequence(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &mut Arriv
         arrival.seq += 1;
         arrival.segment.flags.remove(Flags::SYN);
     }
-    if is_old_by_timestamp(tcb, cx.now, &arrival.segment) {
+    if tcb.timestamps.is_some_and(|clock| clock.is_old(cx.now, &arrival.segment)) {
         // RFC 7323 §5.3 (R1).
         acknowledge_unacceptable(tcb, cx, arrival);
         return Err(DropReason::Paws);
@@ -132,7 +132,9 @@ fn first_check_sequence(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &mut Arriv
             false => DropReason::OutOfWindow,
         });
     }
-    take_timestamp(tcb, cx.now, &arrival.segment);
+    if let Some(clock) = &mut tcb.timestamps {
+        clock.take(cx.now, &arrival.segment);
+    }
     if arrival.seq.lt(nxt) {
         let old = (nxt - arrival.seq) as usize;
         arrival.text = arrival.text.get(old..).unwrap_or_default();
@@ -157,29 +159,6 @@ fn acknowledge_unacceptable(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arriv
         transmit::challenge_ack(tcb, cx);
     } else {
         transmit::ack(tcb, cx);
-    }
-}
-
-/// RFC 7323 §5.3: an old duplicate, by its timestamp.
-fn is_old_by_timestamp(tcb: &Tcb, now: Instant, segment: &Segment) -> bool {
-    /// §5.5: the longest that a clock of milliseconds can be compared over.
-    const VALID: std::time::Duration = std::time::Duration::from_secs(24 * 24 * 3600);
-    let (Some(clock), Some(ts)) = (tcb.timestamps, segment.options.timestamps) else {
-        return false;
-    };
-    SeqNum(ts.value).lt(SeqNum(clock.recent))
-        && !segment.flags.contains(Flags::RST)
-        && now.since(clock.recent_at) < VALID
-}
-
-/// RFC 7323 §4.3: TS.Recent is that of the segment which the next acknowledgment is for.
-fn take_timestamp(tcb: &mut Tcb, now: Instant, segment: &Segment) {
-    if let (Some(Clock { recent, recent_at, last_ack_sent, .. }), Some(ts)) =
-        (&mut tcb.timestamps, segment.options.timestamps)
-        && segment.seq.le(*last_ack_sent)
-        && SeqNum(ts.value).ge(SeqNum(*recent))
-    {
-        (*recent, *recent_at) = (ts.value, now);
     }
 }
 
@@ -363,7 +342,11 @@ pub(crate) fn establish(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segment, 
     tcb.totals.progress = cx.now;
     tcb.totals.last_ack_received = cx.now;
     tcb.timers.clear(Timer::Retransmit);
+    let queued = tcb.rcv.position;
     tcb.rcv.drain();
+    if tcb.rcv.position > queued {
+        tcb.ack.at_once();
+    }
     if tcb.snd.fin_queued {
         tcb.enter(State::FinWait1, "handshake, closed before");
     } else {

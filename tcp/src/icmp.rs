@@ -13,7 +13,7 @@ const PLATEAUS: [usize; 10] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508
 /// The quoted segment is one of ours, in flight, and was `total_len` bytes long with its IP
 /// header.
 pub(crate) fn error(tcb: &mut Tcb, cx: &mut Context<'_>, cause: Cause, total_len: u16) {
-    debug!(conn = ?tcb.tuple, %cause, state = %tcb.state, "ICMP error");
+    debug!(conn = %tcb.tuple, %cause, state = %tcb.state, "ICMP error");
     match cause {
         Cause::FragmentationNeeded { mtu } => too_long(tcb, cx, mtu.into(), total_len.into()),
         // RFC 6633; and a redirect is IP's business.

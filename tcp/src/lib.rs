@@ -125,6 +125,7 @@ mod recovery;
 mod rtt;
 mod scoreboard;
 mod segment;
+mod send;
 mod seq;
 mod settings;
 mod slab;
@@ -138,6 +139,7 @@ pub mod testing;
 mod time_wait;
 mod timeouts;
 mod timers;
+mod timestamps;
 mod transmit;
 
 pub use api::{Input, Shutdown, Streams};

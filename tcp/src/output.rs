@@ -264,6 +264,10 @@ fn arm(tcb: &mut Tcb, cx: &mut Context<'_>, blocked: Why) {
         tcb.timers.clear(Timer::Persist);
         tcb.probe_backoff = 0;
     }
+    match tcb.recovery.timer_at() {
+        Some(at) => tcb.timers.set(Timer::Recovery, at),
+        None => tcb.timers.clear(Timer::Recovery),
+    }
     if blocked != Why::Cork {
         tcb.timers.clear(Timer::Cork);
     } else if !tcb.timers.is_set(Timer::Cork) {

@@ -5,7 +5,7 @@ use crate::options::MAX_WINDOW_SCALE;
 use crate::{Config, Reassembly, SeqNum};
 
 /// What was received, and how much more may come.
-pub(crate) struct Receive {
+pub(crate) struct ReceiveSpace {
     pub(crate) irs: SeqNum,
     pub(crate) nxt: SeqNum,
     /// Bytes that came in order: the place of RCV.NXT in the stream.
@@ -46,9 +46,9 @@ pub(crate) enum Placed {
     NoRoom,
 }
 
-impl Receive {
-    pub(crate) fn new(config: &Config, limit: usize) -> Receive {
-        Receive {
+impl ReceiveSpace {
+    pub(crate) fn new(config: &Config, limit: usize) -> ReceiveSpace {
+        ReceiveSpace {
             irs: SeqNum(0),
             nxt: SeqNum(0),
             position: 0,
@@ -194,8 +194,8 @@ impl Receive {
 mod tests {
     use super::*;
 
-    fn receive(limit: usize) -> Receive {
-        let mut receive = Receive::new(&Config::default(), limit);
+    fn receive(limit: usize) -> ReceiveSpace {
+        let mut receive = ReceiveSpace::new(&Config::default(), limit);
         receive.mss = 1000;
         receive.synchronize(SeqNum(u32::MAX));
         receive
@@ -220,7 +220,7 @@ mod tests {
     fn a_scaled_window_keeps_the_edge_too() {
         let mut rcv = receive(1 << 20);
         rcv.scale = 7;
-        let edge = |rcv: &Receive| rcv.nxt + rcv.window();
+        let edge = |rcv: &ReceiveSpace| rcv.nxt + rcv.window();
         let field = rcv.offer(false);
         assert_eq!(u32::from(field) << 7, 1 << 20);
         let before = edge(&rcv);
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn the_scale_is_large_enough_for_the_largest_buffer() {
         let config = Config::default();
-        assert_eq!(Receive::offered_scale(&config, 0), 8);
+        assert_eq!(ReceiveSpace::offered_scale(&config, 0), 8);
     }
 
     #[test]

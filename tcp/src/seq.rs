@@ -95,3 +95,36 @@ impl fmt::Display for SeqNum {
         write!(f, "{}", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// RFC 9293 §3.4: "all arithmetic dealing with sequence numbers must be performed modulo
+    /// 2**32". As unsigned integers, numbers across the wrap compare the wrong way round.
+    #[test]
+    fn defect_sequence_numbers_do_not_compare_as_unsigned_integers() {
+        let (before, after) = (SeqNum(u32::MAX), SeqNum(0));
+        assert!(before.lt(after) && !after.lt(before));
+        assert!(before.le(after) && after.gt(before) && after.ge(before));
+        assert_eq!((before.max(after), before.min(after)), (after, before));
+        assert!(after.within(before, SeqNum(5)) && !SeqNum(5).within(before, SeqNum(5)));
+    }
+
+    proptest! {
+        /// Where 64-bit places in a stream are less than 2^31 apart, their sequence numbers
+        /// compare and subtract as they do.
+        #[test]
+        fn they_are_places_in_a_stream(place in 0u64..1 << 60, ahead in 0u64..1 << 31) {
+            let (here, there) = (SeqNum(place as u32), SeqNum((place + ahead) as u32));
+            prop_assert_eq!(here.lt(there), ahead > 0);
+            prop_assert_eq!(here.ge(there), ahead == 0);
+            prop_assert!(here.le(there) && there.ge(here));
+            prop_assert_eq!(u64::from(there - here), ahead);
+            prop_assert_eq!(here + ahead as u32, there);
+            prop_assert_eq!(there - ahead as u32, here);
+            prop_assert_eq!((here.max(there), here.min(there)), (there, here));
+        }
+    }
+}

@@ -467,12 +467,13 @@ impl Tcb {
             && segment.seq_len() == 0
             && self.snd_max != self.snd_una
             && u32::from(segment.window) == self.snd_wnd;
+        let advances = ack.gt(self.snd_una);
         // SND.WND counts from SND.UNA: what moves the one has to set the other. The RFC's rule
         // alone (WL1, WL2) would let an old segment's new ACK push the right edge ahead.
-        let newer = ack.gt(self.snd_una)
+        let newer = advances
             || self.snd_wl1.lt(segment.seq)
             || self.snd_wl1 == segment.seq && self.snd_wl2.le(ack);
-        if ack.gt(self.snd_una) {
+        if advances {
             self.acknowledged(ack, cx);
         }
         if newer && ack.ge(self.snd_una) {
@@ -486,13 +487,14 @@ impl Tcb {
             }
             self.set_window(segment);
         }
-        if duplicate && self.snd_wnd > 0 {
-            self.duplicate_acks += 1;
-            if self.duplicate_acks == 3 && self.snd_una.ge(self.recover) {
-                // RFC 5681 §3.2.
-                (self.recover, self.recovering) = (self.snd_max, true);
-                self.retransmit(cx);
-            }
+        self.duplicate_acks += u32::from(duplicate && self.snd_wnd > 0);
+        if duplicate && self.duplicate_acks == 3 && self.snd_una.ge(self.recover) {
+            // RFC 5681 §3.2.
+            (self.recover, self.recovering) = (self.snd_max, true);
+            self.retransmit(cx);
+        } else if advances && self.recovering {
+            // RFC 6582 §3.2: a partial ACK tells of the next loss.
+            self.retransmit(cx);
         }
         Ok(())
     }
@@ -510,12 +512,7 @@ impl Tcb {
         if let Some((_, peer)) = self.ends {
             cx.out.confirm(cx.now, peer.ip());
         }
-        if self.recovering && ack.lt(self.recover) {
-            // RFC 6582 §3.2: a partial ACK tells of the next loss.
-            self.retransmit(cx);
-        } else {
-            self.recovering = false;
-        }
+        self.recovering &= ack.lt(self.recover);
         if numbers > bytes {
             // The FIN is acknowledged.
             match self.state {

@@ -1,6 +1,7 @@
 //! Which connection or listener a segment belongs to.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use ip::Handle;
@@ -33,6 +34,13 @@ impl Tuple {
 
     pub(crate) fn peer(&self) -> SocketAddr {
         SocketAddr::new(self.peer_addr, self.peer_port)
+    }
+}
+
+/// `10.0.0.1:80-10.0.0.2:5000`, the local end first.
+impl fmt::Display for Tuple {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.local(), self.peer())
     }
 }
 

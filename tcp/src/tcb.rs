@@ -8,15 +8,16 @@ use netdev::{Counts, Instant};
 use tracing::debug;
 
 use crate::ack::AckPolicy;
-use crate::buffers::SendBuffer;
 use crate::challenge::{ChallengeLimit, PerConnection};
-use crate::receive::Receive;
+use crate::receive::ReceiveSpace;
+use crate::send::SendSpace;
 use crate::stats::Event;
 use crate::table::Tuple;
 use crate::timers::{Timer, Timers};
+use crate::timestamps::Clock;
 use crate::{
-    Config, CongestionControl, LossRecovery, RttEstimator, Scoreboard, SeqNum, Settings, State,
-    find,
+    CaState, Config, CongestionControl, LossRecovery, RttEstimator, Scoreboard, SeqNum, Settings,
+    State, find,
 };
 
 /// Names a connection within its stack.
@@ -33,8 +34,8 @@ pub(crate) struct Tcb {
     pub(crate) socket: Option<Handle>,
     /// Shared with the listener, or with all sockets, until they are changed.
     pub(crate) settings: Arc<Settings>,
-    pub(crate) snd: Send,
-    pub(crate) rcv: Receive,
+    pub(crate) snd: SendSpace,
+    pub(crate) rcv: ReceiveSpace,
     pub(crate) ack: AckPolicy,
     pub(crate) board: Scoreboard,
     pub(crate) rtt: Box<dyn RttEstimator>,
@@ -79,66 +80,6 @@ pub(crate) enum Standing {
     Waiting,
     /// Its socket is closed.
     Orphan,
-}
-
-/// The send sequence space (RFC 9293 §3.3.1, figure 3), and what may be sent.
-pub(crate) struct Send {
-    pub(crate) iss: SeqNum,
-    pub(crate) una: SeqNum,
-    pub(crate) nxt: SeqNum,
-    pub(crate) wnd: u32,
-    pub(crate) wl1: SeqNum,
-    pub(crate) wl2: SeqNum,
-    /// The largest window that the peer ever announced.
-    pub(crate) max_wnd: u32,
-    /// The shift of the peer's windows.
-    pub(crate) scale: u8,
-    /// The MSS that the peer named, or the default.
-    pub(crate) peer_mss: u16,
-    /// Bytes of data in a full segment, options of every segment counted.
-    pub(crate) mss: u32,
-    /// The MSS that was named to the peer.
-    pub(crate) advmss: u16,
-    /// The path MTU in bytes.
-    pub(crate) pmtu: usize,
-    /// What ICMP said of it, where IP does not remember that itself.
-    pub(crate) pmtu_limit: usize,
-    pub(crate) buffer: SendBuffer,
-    /// No more data follows what is in the buffer: a FIN does.
-    pub(crate) fin_queued: bool,
-    /// The FIN's sequence number, once it was sent.
-    pub(crate) fin: Option<SeqNum>,
-    /// The end of the last segment that was not full (Minshall's SND.SML).
-    pub(crate) small_end: SeqNum,
-    /// The user said that more follows at once.
-    pub(crate) more: bool,
-    /// The next segment goes out whatever Nagle, cork or the window's silliness say: a timer ran
-    /// out for it.
-    pub(crate) overridden: bool,
-    /// The next retransmission goes out whatever the window says (RFC 5681 §3.2, step 3).
-    pub(crate) retransmit_first: bool,
-    /// The congestion window was what ended the last burst.
-    pub(crate) cwnd_limited: bool,
-}
-
-/// The timestamps of a connection that uses them (RFC 7323).
-#[derive(Clone, Copy)]
-pub(crate) struct Clock {
-    /// Added to the milliseconds of the stack's clock.
-    pub(crate) offset: u32,
-    /// TS.Recent.
-    pub(crate) recent: u32,
-    /// When TS.Recent was taken: after 24 days it means nothing (§5.5).
-    pub(crate) recent_at: Instant,
-    /// Last.ACK.sent.
-    pub(crate) last_ack_sent: SeqNum,
-}
-
-impl Clock {
-    /// TSval now. One tick is a millisecond.
-    pub(crate) fn value(&self, now: Instant) -> u32 {
-        self.offset.wrapping_add(now.millis() as u32)
-    }
 }
 
 bitflags::bitflags! {
@@ -230,8 +171,8 @@ impl Tcb {
             state: State::Closed,
             listener: None,
             socket: None,
-            snd: Send::new(config, iss, settings.send_buffer),
-            rcv: Receive::new(config, settings.receive_buffer),
+            snd: SendSpace::new(config, iss, settings.send_buffer),
+            rcv: ReceiveSpace::new(config, settings.receive_buffer),
             ack: AckPolicy::new(config, settings.quick_ack),
             board: Scoreboard::default(),
             rtt: (config.rtt.make)(config),
@@ -259,7 +200,7 @@ impl Tcb {
     /// Enters a state.
     pub(crate) fn enter(&mut self, to: State, cause: &'static str) {
         debug!(
-            conn = %format_args!("{}-{}", self.tuple.local(), self.tuple.peer()),
+            conn = %self.tuple,
             from = %self.state,
             to = %to,
             cause,
@@ -272,6 +213,21 @@ impl Tcb {
             State::TimeWait => self.signals |= Signals::TIME_WAIT,
             _ => {}
         }
+    }
+
+    /// Loss recovery begins, ends, or is given up for a timeout.
+    pub(crate) fn tell_recovery(&self, from: CaState, cause: &'static str) {
+        debug!(
+            conn = %self.tuple,
+            from = ?from,
+            to = ?self.recovery.ca_state(),
+            cause,
+            cwnd = self.congestion.cwnd(),
+            ssthresh = self.congestion.ssthresh(),
+            una = %self.snd.una,
+            nxt = %self.snd.nxt,
+            "recovery"
+        );
     }
 
     /// Ends the connection at once; its user is told `error`.
@@ -362,34 +318,5 @@ impl Tcb {
     /// Bytes of memory in buffers.
     pub(crate) fn memory(&self) -> usize {
         self.snd.buffer.memory() + self.rcv.memory() + self.board.memory()
-    }
-}
-
-impl Send {
-    fn new(config: &Config, iss: SeqNum, limit: usize) -> Send {
-        Send {
-            iss,
-            una: iss,
-            nxt: iss,
-            wnd: 0,
-            wl1: SeqNum(0),
-            wl2: SeqNum(0),
-            max_wnd: 0,
-            scale: 0,
-            peer_mss: config.default_mss,
-            mss: u32::from(config.default_mss),
-            advmss: config.default_mss,
-            pmtu: usize::from(config.default_mss) + 40,
-            pmtu_limit: usize::MAX,
-            // The SYN takes the first number.
-            buffer: SendBuffer::new(iss + 1, limit),
-            fin_queued: false,
-            fin: None,
-            small_end: iss,
-            more: false,
-            overridden: false,
-            retransmit_first: false,
-            cwnd_limited: false,
-        }
     }
 }

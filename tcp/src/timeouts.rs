@@ -66,11 +66,12 @@ fn retransmit(tcb: &mut Tcb, cx: &mut Context<'_>) {
         _ => {
             // (5.4) "Retransmit the earliest segment": output does, since nothing is in the pipe
             // any more, and starts the timer again (5.6).
-            let flight = tcb.board.flight();
+            let (flight, before) = (tcb.board.flight(), tcb.recovery.ca_state());
             tcb.board.all_lost();
             tcb.recovery.timed_out(tcb.snd.nxt, &mut tcb.board);
             tcb.congestion.timed_out(cx.now, flight, again);
             tcb.snd.retransmit_first = true;
+            tcb.tell_recovery(before, "timeout");
         }
     }
 }

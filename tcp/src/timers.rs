@@ -65,6 +65,11 @@ impl Timers {
         self.due[timer as usize] != Instant::FAR_FUTURE
     }
 
+    /// The entry that the [`TimerQueue`] has for them.
+    pub(crate) fn queued(&self) -> Option<Instant> {
+        self.queued
+    }
+
     /// The one that is due first.
     pub(crate) fn next(&self) -> Option<(Timer, Instant)> {
         ALL.iter()
@@ -121,6 +126,14 @@ impl TimerQueue {
     pub(crate) fn looked_at(at: Instant, timers: &mut Timers) {
         if timers.queued == Some(at) {
             timers.queued = None;
+        }
+    }
+
+    /// Drops the entries that `keep` does not know, where there are many more of them than
+    /// connections: what a connection that is gone leaves behind may be due hours later.
+    pub(crate) fn compact(&mut self, connections: usize, keep: impl Fn(Instant, ConnId) -> bool) {
+        if self.heap.len() > 1024 + 4 * connections {
+            self.heap.retain(|&Reverse((at, id))| keep(at, id));
         }
     }
 

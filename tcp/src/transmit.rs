@@ -6,12 +6,13 @@ use tracing::trace;
 
 use crate::SeqNum;
 use crate::options::{Options, Timestamps};
-use crate::receive::Receive;
+use crate::receive::ReceiveSpace;
 use crate::segment::{Flags, Segment};
 use crate::stats::Event;
 use crate::table::Tuple;
-use crate::tcb::{Clock, Context, Tcb, header_len};
+use crate::tcb::{Context, Tcb, header_len};
 use crate::time_wait::Remains;
+use crate::timestamps::Clock;
 
 /// `<SEQ=ISS><CTL=SYN>`, with everything that is offered.
 pub(crate) fn syn(tcb: &mut Tcb, cx: &mut Context<'_>) {
@@ -152,7 +153,7 @@ pub(crate) fn learn_path(tcb: &mut Tcb, cx: &mut Context<'_>) -> Result<(), ip::
 /// Sets what a first SYN offers.
 pub(crate) fn offer(tcb: &mut Tcb, cx: &mut Context<'_>, timestamp_offset: u32) {
     if cx.config.window_scaling {
-        tcb.rcv.scale = Receive::offered_scale(cx.config, tcb.rcv.limit);
+        tcb.rcv.scale = ReceiveSpace::offered_scale(cx.config, tcb.rcv.limit);
     }
     if cx.config.timestamps {
         tcb.timestamps = Some(Clock {
@@ -170,7 +171,7 @@ fn blank(tcb: &Tcb, seq: SeqNum, flags: Flags) -> Segment {
 }
 
 fn timestamps(tcb: &Tcb, now: Instant) -> Option<Timestamps> {
-    tcb.timestamps.map(|clock| Timestamps { value: clock.value(now), echo: clock.recent })
+    tcb.timestamps.map(|clock| clock.option(now))
 }
 
 fn with_window(tcb: &mut Tcb, cx: &mut Context<'_>, mut segment: Segment, packet: Packet) {

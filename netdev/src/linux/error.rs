@@ -103,7 +103,7 @@ pub enum Error {
     /// unshare refused to make a user namespace, or made one without privileges in it.
     #[error(
         "this system does not let ordinary users make a network of their own (user namespaces: \
-         {source}). To allow it, whichever of these exists: \
+         {cause}). To allow it, whichever of these exists: \
          `sudo sysctl kernel.unprivileged_userns_clone=1` (Debian), \
          `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0` (Ubuntu), \
          `sudo sysctl user.max_user_namespaces=10000`; within a container, its seccomp profile. \
@@ -111,7 +111,7 @@ pub enum Error {
     )]
     NamespacesForbidden {
         /// What the kernel said.
-        source: io::Error,
+        cause: io::Error,
     },
 
     /// EINVAL from unshare or setns.
@@ -139,12 +139,12 @@ pub enum Error {
     },
 
     /// Anything else the kernel said.
-    #[error("cannot {doing}: {source}")]
+    #[error("cannot {doing}: {cause}")]
     System {
         /// What was being done, in words that follow "cannot".
         doing: String,
         /// What the kernel said.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -152,20 +152,20 @@ impl Error {
     /// For [`Result::map_err`]: whatever the kernel said while `doing`.
     pub(super) fn system(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
         let doing = doing.into();
-        move |source| Error::System { doing, source }
+        move |cause| Error::System { doing, cause }
     }
 
     /// Explains why entering a new namespace failed, from the error that
     /// [`Command::spawn`](std::process::Command::spawn) gives after
     /// [`command_in_new`](super::namespace::command_in_new).
-    pub fn from_unshare(source: io::Error) -> Error {
-        match source.raw_os_error() {
+    pub fn from_unshare(cause: io::Error) -> Error {
+        match cause.raw_os_error() {
             Some(libc::EINVAL) => Error::Threads,
             // ENOSPC: more of them than user.max_user_namespaces; EUSERS: nested too deep.
             Some(libc::EPERM | libc::EACCES | libc::ENOSPC | libc::EUSERS | libc::ENOSYS) => {
-                Error::NamespacesForbidden { source }
+                Error::NamespacesForbidden { cause }
             }
-            _ => Error::System { doing: "make a network namespace".into(), source },
+            _ => Error::System { doing: "make a network namespace".into(), cause },
         }
     }
 }

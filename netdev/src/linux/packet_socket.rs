@@ -75,14 +75,14 @@ impl PacketSocket {
     /// [`Error::NoInterface`], [`Error::NoRawSockets`], or what the kernel says.
     pub fn open(name: &str, options: PacketOptions) -> Result<PacketSocket, Error> {
         check_name(name)?;
-        let socket = sys::packet_socket().map_err(|source| match source.raw_os_error() {
+        let socket = sys::packet_socket().map_err(|cause| match cause.raw_os_error() {
             Some(libc::EPERM | libc::EACCES) => Error::NoRawSockets { name: name.into() },
-            _ => Error::System { doing: "open a packet socket".into(), source },
+            _ => Error::System { doing: "open a packet socket".into(), cause },
         })?;
         let index =
-            sys::index(socket.as_fd(), name).map_err(|source| match source.raw_os_error() {
+            sys::index(socket.as_fd(), name).map_err(|cause| match cause.raw_os_error() {
                 Some(libc::ENODEV) => Error::NoInterface { name: name.into() },
-                _ => Error::System { doing: format!("find {name}"), source },
+                _ => Error::System { doing: format!("find {name}"), cause },
             })?;
         let mtu = prepare(&socket, &options)
             .and_then(|()| sys::bind_packet(socket.as_fd(), index))

@@ -162,16 +162,16 @@ pub(super) fn open_tun() -> Result<File, Error> {
         .write(true)
         .custom_flags(libc::O_NONBLOCK)
         .open("/dev/net/tun")
-        .map_err(|source| match source.raw_os_error() {
+        .map_err(|cause| match cause.raw_os_error() {
             Some(libc::ENOENT | libc::ENODEV | libc::ENXIO | libc::ENOTDIR) => Error::TunMissing,
             Some(libc::EACCES | libc::EPERM) => Error::TunDenied,
-            _ => Error::System { doing: "open /dev/net/tun".into(), source },
+            _ => Error::System { doing: "open /dev/net/tun".into(), cause },
         })
 }
 
-fn explain(source: io::Error, name: &str) -> Error {
+fn explain(cause: io::Error, name: &str) -> Error {
     let named = || name.to_string();
-    match source.raw_os_error() {
+    match cause.raw_os_error() {
         Some(libc::EBUSY) => Error::Busy { name: named() },
         Some(libc::EINVAL) => Error::NotTap { name: named() },
         Some(libc::EPERM) => {
@@ -183,7 +183,7 @@ fn explain(source: io::Error, name: &str) -> Error {
                 Error::MayNotCreate { name: named() }
             }
         }
-        _ => Error::System { doing: format!("attach to the TAP {name}"), source },
+        _ => Error::System { doing: format!("attach to the TAP {name}"), cause },
     }
 }
 

@@ -259,6 +259,10 @@ impl Tcp {
                 }
             }
         }
+        let connections = &self.connections;
+        self.timers.compact(connections.len(), |at, id| {
+            connections.get(id.0).is_some_and(|tcb| tcb.timers.queued() == Some(at))
+        });
         while let Some((tuple, remains)) = self.time_wait.expire(now) {
             self.time_wait_over(tuple, &remains);
         }

@@ -53,7 +53,8 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
         duplicate,
         mss: tcb.snd.mss,
     };
-    match tcb.recovery.acked(&seen, &mut tcb.board) {
+    let change = tcb.recovery.acked(&seen, &mut tcb.board);
+    match change {
         Change::Began => {
             cx.events.add(Event::FastRecoveries);
             tcb.congestion.congested(cx.now, flight);
@@ -76,6 +77,12 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
             }
         }
     }
+    match change {
+        Change::Began => tcb.tell_recovery(before, "loss"),
+        Change::Ended => tcb.tell_recovery(before, "recovered"),
+        Change::Undone => tcb.tell_recovery(before, "no loss"),
+        Change::None | Change::Again => {}
+    }
 }
 
 /// "Set SND.UNA <- SEG.ACK. Any segments on the retransmission queue that are thereby entirely
@@ -88,13 +95,9 @@ fn advance(tcb: &mut Tcb, now: Instant, segment: &Segment, ack: SeqNum) -> Optio
     });
     // Karn's algorithm (RFC 6298 §3): what was sent twice tells nothing, nor does what waited
     // behind it. A timestamp does (RFC 7323 §4.1).
-    let rtt = match (sent_at, tcb.timestamps, segment.options.timestamps) {
+    let rtt = match (sent_at, tcb.timestamps) {
         (Some(at), ..) if !ambiguous => Some(now.since(at)),
-        (_, Some(clock), Some(ts)) if ts.echo != 0 => {
-            let ticks = clock.value(now).wrapping_sub(ts.echo);
-            // An echo from the future is none of ours.
-            (ticks < 1 << 31).then(|| Duration::from_millis(u64::from(ticks)))
-        }
+        (_, Some(clock)) => clock.round_trip(now, segment),
         _ => None,
     };
     if let Some(rtt) = rtt {

@@ -81,9 +81,9 @@ impl KernelEnd {
                 stats: traffic(name).unwrap_or_default(),
             })
         };
-        ask().map_err(|source| match source.raw_os_error() {
+        ask().map_err(|cause| match cause.raw_os_error() {
             Some(libc::ENODEV) => Error::NoInterface { name: name.into() },
-            _ => Error::System { doing: format!("ask for the facts of {name}"), source },
+            _ => Error::System { doing: format!("ask for the facts of {name}"), cause },
         })
     }
 }
@@ -209,11 +209,11 @@ pub fn make_veth(config: &KernelEndConfig) -> Result<(PacketSocket, KernelEnd), 
 fn make_stack_end(config: &KernelEndConfig, here: &File) -> Result<PacketSocket, Error> {
     let name = &config.name;
     sys::unshare_net().map_err(Error::from_unshare)?;
-    netlink::add_veth(name, config.mtu, here.as_fd()).map_err(|source| {
-        match source.raw_os_error() {
+    netlink::add_veth(name, config.mtu, here.as_fd()).map_err(|cause| {
+        match cause.raw_os_error() {
             Some(libc::EEXIST) => Error::Busy { name: name.clone() },
             Some(libc::EINVAL | libc::ERANGE) => bad_mtu(config),
-            _ => Error::System { doing: format!("make the veth pair {name}"), source },
+            _ => Error::System { doing: format!("make the veth pair {name}"), cause },
         }
     })?;
     disable_ipv6(name);
@@ -234,13 +234,13 @@ fn set_up(config: &KernelEndConfig) -> Result<KernelEnd, Error> {
         netlink::add_address(index, config.address, config.prefix)?;
         sys::set_flags(fd, name, libc::IFF_UP, 0)
     };
-    set().map_err(|source| match source.raw_os_error() {
+    set().map_err(|cause| match cause.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => Error::MayNotSetUp {
             name: name.clone(),
             address: config.address,
             prefix: config.prefix,
         },
-        _ => Error::System { doing: format!("set up the kernel's end {name}"), source },
+        _ => Error::System { doing: format!("set up the kernel's end {name}"), cause },
     })?;
     KernelEnd::of(name)
 }
@@ -260,14 +260,14 @@ fn check_prefix(config: &KernelEndConfig) -> Result<(), Error> {
     }
     Err(Error::System {
         doing: format!("use {}/{}", config.address, config.prefix),
-        source: io::Error::new(io::ErrorKind::InvalidInput, "a prefix has 32 bits at most"),
+        cause: io::Error::new(io::ErrorKind::InvalidInput, "a prefix has 32 bits at most"),
     })
 }
 
 fn bad_mtu(config: &KernelEndConfig) -> Error {
     Error::System {
         doing: format!("set the MTU of {} to {}", config.name, config.mtu),
-        source: io::Error::new(io::ErrorKind::InvalidInput, "the kernel refuses this number"),
+        cause: io::Error::new(io::ErrorKind::InvalidInput, "the kernel refuses this number"),
     }
 }
 

@@ -48,9 +48,9 @@ impl Namespace {
     /// as AppArmor does it on Ubuntu; [`Error::Threads`]. The process may then be in a namespace
     /// without privileges, and should end.
     pub fn enter_new() -> Result<Namespace, Error> {
-        NewNamespace::prepare().enter().map_err(|(step, source)| match step {
-            Step::Unshare => Error::from_unshare(source),
-            Step::Map | Step::Loopback => Error::NamespacesForbidden { source },
+        NewNamespace::prepare().enter().map_err(|(step, cause)| match step {
+            Step::Unshare => Error::from_unshare(cause),
+            Step::Map | Step::Loopback => Error::NamespacesForbidden { cause },
         })?;
         Ok(Namespace(()))
     }
@@ -79,10 +79,10 @@ pub fn command_in_new(command: &mut Command) -> &mut Command {
 /// # Errors
 /// [`Error::NoProcess`], [`Error::NotYours`], [`Error::Threads`].
 pub fn enter(pid: u32) -> Result<(), Error> {
-    let refused = |source: io::Error| match source.raw_os_error() {
+    let refused = |cause: io::Error| match cause.raw_os_error() {
         Some(libc::ENOENT | libc::ESRCH) => Error::NoProcess { pid },
         Some(libc::EACCES | libc::EPERM) => Error::NotYours { pid },
-        _ => Error::System { doing: format!("enter the network of process {pid}"), source },
+        _ => Error::System { doing: format!("enter the network of process {pid}"), cause },
     };
     let open = |kind| File::open(format!("/proc/{pid}/ns/{kind}")).map_err(refused);
     // Both are opened first: /proc may show less of the process from inside.
@@ -90,9 +90,9 @@ pub fn enter(pid: u32) -> Result<(), Error> {
     match sys::enter(&net) {
         // Root of the machine has the right already, and keeps its user for what it execs.
         Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
-            sys::enter(&user).map_err(|source| match source.raw_os_error() {
+            sys::enter(&user).map_err(|cause| match cause.raw_os_error() {
                 Some(libc::EINVAL) => Error::Threads,
-                _ => refused(source),
+                _ => refused(cause),
             })?;
             sys::enter(&net).map_err(refused)
         }

@@ -62,6 +62,16 @@ fn text_on_a_syn_is_delivered_after_the_handshake() {
     script.expect_state(State::CloseWait);
 }
 
+#[test]
+fn text_on_a_syn_is_acknowledged_after_the_handshake() {
+    let mut script = script(Config::default());
+    script.host.listen(80, 5);
+    script.inject(seg("S").seq(0).data(b"early"));
+    script.expect(seg("SA").seq(0).ack(1));
+    script.inject(seg("A").seq(6).ack(1));
+    script.expect(seg("A").ack(6));
+}
+
 /// RFC 9293 §3.10.7.3: the same on the SYN-ACK.
 #[test]
 fn text_on_a_syn_ack_is_taken_at_once() {

@@ -1,0 +1,206 @@
+//! SEND, RECEIVE, CLOSE and ABORT (RFC 9293 §3.10.2 to §3.10.5).
+
+use std::time::Duration;
+
+use ip::{Handle, Output, SocketError};
+use netdev::Instant;
+
+use super::{Kind, Tcp};
+use crate::output::output;
+use crate::stats::Event;
+use crate::tcb::{ConnId, Context, Signals, Standing, Tcb};
+use crate::timers::Timer;
+use crate::{ReceiveFlags, SendFlags, Shutdown, State, fsm, transmit};
+
+impl Tcp {
+    pub(super) fn send_on(
+        &mut self,
+        now: Instant,
+        handle: Handle,
+        data: &[u8],
+        flags: SendFlags,
+        out: &mut dyn Output,
+    ) -> Result<usize, SocketError> {
+        if flags.intersects(SendFlags::URGENT | SendFlags::END_OF_RECORD) {
+            return Err(SocketError::Unsupported);
+        }
+        let id = self.stream(handle)?;
+        self.with(now, out, id, |tcb, cx| {
+            if let Some(error) = tcb.error.take() {
+                return Err(error);
+            }
+            if !tcb.may_send() {
+                return Err(match tcb.was_established {
+                    true => SocketError::BrokenPipe,
+                    false => SocketError::NotConnected,
+                });
+            }
+            let len = tcb.snd.buffer.write(data);
+            if len == 0 && !data.is_empty() {
+                return Err(SocketError::WouldBlock);
+            }
+            tcb.snd.more = flags.contains(SendFlags::MORE) && len == data.len();
+            output(tcb, cx);
+            Ok(len)
+        })
+        .unwrap_or(Err(SocketError::BadHandle))
+    }
+
+    pub(super) fn receive_from(
+        &mut self,
+        now: Instant,
+        handle: Handle,
+        buffer: &mut [u8],
+        flags: ReceiveFlags,
+        out: &mut dyn Output,
+    ) -> Result<usize, SocketError> {
+        if flags.contains(ReceiveFlags::URGENT) {
+            return Err(SocketError::Unsupported);
+        }
+        let id = self.stream(handle)?;
+        self.with(now, out, id, |tcb, cx| {
+            if buffer.is_empty() {
+                return Ok(0);
+            }
+            if tcb.rcv.buffer.is_empty() {
+                return end_of_stream(tcb);
+            }
+            let len = tcb.rcv.buffer.read(buffer, flags.contains(ReceiveFlags::PEEK));
+            if tcb.rcv.urgent.is_some_and(|urgent| urgent <= tcb.rcv.consumed()) {
+                tcb.rcv.urgent = None;
+            }
+            update_window(tcb, cx);
+            Ok(len)
+        })
+        .unwrap_or(Err(SocketError::BadHandle))
+    }
+
+    pub(super) fn shut_down(
+        &mut self,
+        now: Instant,
+        handle: Handle,
+        how: Shutdown,
+        out: &mut dyn Output,
+    ) -> Result<(), SocketError> {
+        let id = self.stream(handle)?;
+        self.with(now, out, id, |tcb, cx| {
+            if tcb.state == State::Closed {
+                return Err(SocketError::NotConnected);
+            }
+            if matches!(how, Shutdown::Read | Shutdown::Both) {
+                tcb.rcv.shut();
+                tcb.signals |= Signals::READY;
+                update_window(tcb, cx);
+            }
+            if matches!(how, Shutdown::Write | Shutdown::Both) {
+                queue_fin(tcb, cx, "shutdown");
+            }
+            Ok(())
+        })
+        .unwrap_or(Err(SocketError::BadHandle))
+    }
+
+    pub(super) fn close_socket(&mut self, now: Instant, handle: Handle, out: &mut dyn Output) {
+        let Some(socket) = self.sockets.remove(handle) else { return };
+        if let Some(port) = socket.bound {
+            self.table.unbind(port, handle);
+        }
+        match socket.kind {
+            Kind::Fresh { .. } => {}
+            Kind::Listener(listener) => {
+                for id in listener.half_open.into_iter().chain(listener.ready) {
+                    self.disown(id);
+                    self.with(now, out, id, |tcb, cx| {
+                        if tcb.state != State::Closed {
+                            transmit::reset(tcb, cx);
+                            tcb.end(None, "listener closed");
+                        }
+                        tcb.signals |= Signals::CLOSED;
+                    });
+                }
+            }
+            Kind::Stream(id) => self.close_stream(now, id, out),
+        }
+    }
+
+    /// A connection has no socket any more.
+    fn disown(&mut self, id: ConnId) {
+        if let Some(tcb) = self.connections.get_mut(id.0) {
+            (tcb.socket, tcb.listener, tcb.standing) = (None, None, Standing::Orphan);
+            self.orphans += 1;
+        }
+    }
+
+    fn close_stream(&mut self, now: Instant, id: ConnId, out: &mut dyn Output) {
+        let Some(tcb) = self.connections.get(id.0) else { return };
+        let state = tcb.state;
+        if state == State::TimeWait {
+            self.time_wait.forget_socket(&tcb.tuple);
+        }
+        self.disown(id);
+        if matches!(state, State::TimeWait | State::Closed) {
+            self.remove(id);
+            return;
+        }
+        let too_many = self.orphans > self.config.max_orphans;
+        self.with(now, out, id, |tcb, cx| {
+            // RFC 2525 §2.17: data that was received and not read is lost, and the peer must not
+            // think otherwise. Linger of zero asks for the same (RFC 9293 §3.9.1.7, ABORT).
+            let unread = !tcb.rcv.buffer.is_empty() || !tcb.rcv.reassembly.is_empty();
+            if tcb.state == State::SynSent {
+                tcb.end(None, "close");
+            } else if unread || too_many || tcb.settings.linger == Some(Duration::ZERO) {
+                if too_many {
+                    cx.events.add(Event::OrphansReset);
+                }
+                transmit::reset(tcb, cx);
+                tcb.end(None, "close with a reset");
+            } else {
+                tcb.timers.clear(Timer::KeepAlive);
+                queue_fin(tcb, cx, "close");
+                fsm::start_fin_wait2_timer(tcb, cx.now);
+            }
+        });
+    }
+}
+
+/// What a read gives when there is nothing to read.
+fn end_of_stream(tcb: &mut Tcb) -> Result<usize, SocketError> {
+    if let Some(error) = tcb.error.take() {
+        return Err(error);
+    }
+    if tcb.rcv.closed || tcb.rcv.shut || tcb.state == State::TimeWait {
+        return Ok(0);
+    }
+    match tcb.state {
+        State::Closed if tcb.was_established => Ok(0),
+        State::Closed => Err(SocketError::NotConnected),
+        _ => Err(SocketError::WouldBlock),
+    }
+}
+
+/// RFC 9293 §3.8.6.2.2: the user made room; the peer is told when that is worth a segment, which
+/// it is when the window at least doubles, as Linux has it. Between that, data's acknowledgments
+/// tell it.
+fn update_window(tcb: &mut Tcb, cx: &mut Context<'_>) {
+    let open = tcb.may_receive() && tcb.state.is_synchronized();
+    let (current, next) = (tcb.rcv.window(), tcb.rcv.next_window(cx.pressure));
+    if open && next > current && next >= current.saturating_mul(2) {
+        transmit::ack(tcb, cx);
+    }
+}
+
+/// CLOSE (RFC 9293 §3.10.4): a FIN follows what was given to send.
+fn queue_fin(tcb: &mut Tcb, cx: &mut Context<'_>, cause: &'static str) {
+    if tcb.snd.fin_queued {
+        return;
+    }
+    tcb.snd.fin_queued = true;
+    match tcb.state {
+        State::Established => tcb.enter(State::FinWait1, cause),
+        State::CloseWait => tcb.enter(State::LastAck, cause),
+        // "Queue for processing after entering ESTABLISHED state."
+        _ => {}
+    }
+    output(tcb, cx);
+}
