@@ -105,7 +105,13 @@ pub(crate) fn the_last_ack_is_repeated(new: New) {
         script.inject(seg("FA").seq(1));
         script.expect(seg("A").seq(2).ack(2));
     }
-    assert_eq!(script.info().unwrap().state, State::TimeWait);
+    // Each begins the 2 MSL anew.
+    for _ in 0..3 {
+        script.wait(Duration::from_secs(50));
+        assert_eq!(script.info().unwrap().state, State::TimeWait);
+        script.inject(seg("FA").seq(1));
+        script.expect(seg("A").seq(2).ack(2));
+    }
 }
 
 pub(crate) fn half_close_leaves_the_other_direction(new: New) {
