@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A `tapip` in a namespace of its own, with its shell on a pipe.
 pub struct Instance {
@@ -237,18 +237,63 @@ pub fn binary() -> &'static Path {
     BINARY.get_or_init(|| {
         let me = std::env::current_exe().expect("the path of this test");
         let dir = me.parent().and_then(Path::parent).expect("target/PROFILE/deps");
-        // `cargo test -p tests` alone does not build the binary of another package.
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--offline", "--package", "app", "--bin", "tapip"]);
-        build.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")]);
-        build.arg("--target-dir").arg(dir.parent().unwrap());
-        if dir.file_name().is_some_and(|name| name == "release") {
-            build.arg("--release");
+        let binary = dir.join("tapip");
+        // `cargo test -p tests` alone does not build the binary of another package. Where
+        // `--workspace` has built it, building again would be with other features of the
+        // dependencies, and so from the bottom up.
+        if modified(&binary).is_none_or(|built| built < newest_source()) {
+            build(dir);
         }
-        let status = build.status().expect("cargo runs");
-        assert!(status.success(), "tapip could not be built");
-        dir.join("tapip")
+        binary
     })
+}
+
+fn build(profile: &Path) {
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--offline", "--package", "app", "--bin", "tapip"]);
+    build.arg("--manifest-path").arg(workspace().join("Cargo.toml"));
+    build.arg("--target-dir").arg(profile.parent().unwrap());
+    if profile.file_name().is_some_and(|name| name == "release") {
+        build.arg("--release");
+    }
+    let status = build.status().expect("cargo runs");
+    assert!(status.success(), "tapip could not be built");
+}
+
+/// The root of this project's tree.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in the workspace")
+}
+
+/// Every Rust source under `dir`.
+pub fn sources(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap_or_else(|why| panic!("{}: {why}", dir.display())) {
+        let path = entry.expect("a directory entry").path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+fn newest_source() -> SystemTime {
+    let of = |package: &str| {
+        let mut files = sources(&workspace().join(package).join("src"));
+        files.push(workspace().join(package).join("Cargo.toml"));
+        files
+    };
+    let packages = ["netdev", "arp", "ip", "icmp", "udp", "tcp", "socket", "shell", "app"];
+    let manifests = ["Cargo.toml", "Cargo.lock"].map(|name| workspace().join(name));
+    let all = packages.into_iter().flat_map(of).chain(manifests);
+    all.filter_map(|file| modified(&file)).max().expect("sources")
+}
+
+fn modified(file: &Path) -> Option<SystemTime> {
+    std::fs::metadata(file).and_then(|facts| facts.modified()).ok()
 }
 
 /// `len` bytes that are the same on every run and have no period that a buffer could hide.

@@ -9,4 +9,4 @@ mod instance;
 pub mod probe;
 pub mod virtual_net;
 
-pub use instance::{Instance, Output, binary, must_run, payload, scratch};
+pub use instance::{Instance, Output, binary, must_run, payload, scratch, sources, workspace};

@@ -62,10 +62,10 @@ const CONCRETE: &[&str] = &[
 
 #[test]
 fn only_the_app_names_implementations() {
-    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let root = tests::workspace();
     let mut read = 0;
     for layer in ["arp", "ip", "icmp", "udp", "tcp", "socket", "shell"] {
-        for file in rust_files(&root.join(layer).join("src")) {
+        for file in tests::sources(&root.join(layer).join("src")) {
             // Tests may make whatever they test with.
             let path = file.strip_prefix(root).unwrap().to_string_lossy();
             if ["tests.rs", "testing.rs"].iter().any(|name| path.ends_with(name))
@@ -89,17 +89,4 @@ fn only_the_app_names_implementations() {
         }
     }
     assert!(read > 20, "only {read} files were read");
-}
-
-fn rust_files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files
 }
