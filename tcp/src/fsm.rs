@@ -97,6 +97,8 @@ fn first_check_sequence(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &mut Arriv
         // Simultaneous open (figure 8): the part of the segment that is old is the SYN.
         arrival.seq += 1;
         arrival.segment.flags.remove(Flags::SYN);
+        // RFC 7323 §2.2: its window is not scaled, as that of what is left of it would be.
+        arrival.segment.window >>= tcb.snd.scale;
     }
     if tcb.timestamps.is_some_and(|clock| clock.is_old(cx.now, &arrival.segment)) {
         // RFC 7323 §5.3 (R1).
@@ -105,8 +107,13 @@ fn first_check_sequence(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &mut Arriv
     }
     let (nxt, window) = (tcb.rcv.nxt, tcb.rcv.window());
     let edge = nxt + window;
-    let len =
-        arrival.text.len() as u32 + u32::from(arrival.fin) + u32::from(arrival.has(Flags::SYN));
+    let len = match arrival.has(Flags::RST) {
+        // What text a reset has is words for a person (§3.5.3), and takes no room.
+        true => 0,
+        false => {
+            arrival.text.len() as u32 + u32::from(arrival.fin) + u32::from(arrival.has(Flags::SYN))
+        }
+    };
     let acceptable = match (len, window) {
         // Appendix A.2: a sender whose data fills the window acknowledges from its right edge.
         (0, _) => arrival.seq.ge(nxt) && arrival.seq.le(edge),

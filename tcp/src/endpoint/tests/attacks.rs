@@ -50,6 +50,20 @@ fn acknowledgments_of_the_future_are_challenged_within_limits() {
     assert_eq!(script.host.counter("unacceptable acknowledgment"), 50);
 }
 
+/// RFC 9293 §3.10.7.4, first: "special allowance should be made to accept valid […] RSTs".
+#[test]
+fn a_reset_with_a_message_counts_though_the_window_is_closed() {
+    let mut script = script(Config::default());
+    let listener = script.host.listen(80, 5);
+    script.host.set(listener, Setting::ReceiveBuffer(4096)).unwrap();
+    script.handshake();
+    script.socket = Some(script.host.accept(listener).unwrap().0);
+    script.inject(seg("A").len(4096));
+    assert_eq!(script.info().unwrap().rcv_wnd, 0);
+    script.inject(seg("R").data(b"go away"));
+    script.expect_state(State::Closed);
+}
+
 /// RFC 9293 §3.10.7.4, first: with no window, an acknowledgment still counts, text does not.
 #[test]
 fn an_acknowledgment_counts_though_the_window_is_closed() {

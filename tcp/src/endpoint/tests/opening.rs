@@ -112,6 +112,19 @@ fn r03_simultaneous_open_survives_losses() {
     script.expect(seg("PA").seq(1).ack(1).data(b"hello"));
 }
 
+/// RFC 7323 §2.2: "the window field in a SYN segment […] MUST NOT be scaled", on this one neither.
+#[test]
+fn r03_the_window_of_a_simultaneous_syn_ack_is_not_scaled() {
+    let mut script = script(Config::default());
+    script.connect();
+    script.inject(full_syn().win(1000));
+    script.expect(seg("SA").seq(0).ack(1));
+    script.inject(seg("SA").seq(0).ack(1).win(1000).options(&timestamps(101, 0)));
+    script.expect_state(State::Established);
+    let window = script.info().unwrap().snd_wnd;
+    assert!((800..=1000).contains(&window), "{window}");
+}
+
 #[test]
 fn what_is_sent_before_the_handshake_ends_goes_out_after_it() {
     let mut script = script(Config::default());
