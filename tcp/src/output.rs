@@ -173,6 +173,8 @@ fn retransmit_lost(tcb: &mut Tcb, cx: &mut Context<'_>) {
         cx.events.add(Event::Retransmitted);
         transmit::data(tcb, cx, sent.seq, len, sent.fin, false);
     }
+    // Nothing was lost after all: the exception must not wait for another loss.
+    tcb.snd.retransmit_first = false;
 }
 
 /// The most data in one packet: what an IP datagram has room for beside the longest headers.
