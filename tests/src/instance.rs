@@ -82,7 +82,7 @@ impl Instance {
         // `!` runs at the kernel's end, after `line` has ended: its output marks that point.
         let mark = format!("---mark-{}---", self.marks);
         let stdin = self.stdin.as_mut().expect("the shell's input is open");
-        let sent = writeln!(stdin, "{line}").and_then(|()| writeln!(stdin, "!echo {mark}"));
+        let sent = stdin.write_all(format!("{line}\n!echo {mark}\n").as_bytes());
         if let Err(error) = sent {
             std::thread::sleep(Duration::from_millis(100));
             return Err(format!("{error}; it said: {}", self.stderr.get()));
@@ -100,9 +100,10 @@ impl Instance {
         Ok(output)
     }
 
-    /// Sends a line without waiting for it to end.
+    /// Sends a line, in one piece, without waiting for what it does.
     pub fn send(&mut self, line: &str) {
-        writeln!(self.stdin.as_mut().unwrap(), "{line}").expect("the shell reads");
+        let line = format!("{line}\n");
+        self.stdin.as_mut().unwrap().write_all(line.as_bytes()).expect("the shell reads");
     }
 
     /// Waits until the shell has printed `text`, beyond what was read so far; gives what came
