@@ -250,7 +250,9 @@ pub fn binary() -> &'static Path {
 }
 
 fn build(profile: &Path) {
-    let mut build = Command::new(env!("CARGO"));
+    // As above: cargo says who it is.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
+    let mut build = Command::new(cargo);
     build.args(["build", "--quiet", "--offline", "--package", "app", "--bin", "tapip"]);
     build.arg("--manifest-path").arg(workspace().join("Cargo.toml"));
     build.arg("--target-dir").arg(profile.parent().unwrap());
@@ -263,7 +265,13 @@ fn build(profile: &Path) {
 
 /// The root of this project's tree.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in the workspace")
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        // Cargo says at run time where the package is: the tree may have been copied since.
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let package = package.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        package.parent().expect("the package is in the workspace").to_path_buf()
+    })
 }
 
 /// Every Rust source under `dir`.
