@@ -40,7 +40,10 @@ impl Identity {
                 bail!("--{option} {cidr}: not the IPv4 address of one host");
             }
         }
-        if addr.addr == host_addr.addr {
+        // Over a Unix socket there is no kernel's end, and the stack may well be what that is
+        // elsewhere.
+        let alone = options.link.as_deref().is_some_and(|link| link.starts_with("unix:"));
+        if addr.addr == host_addr.addr && !alone {
             bail!("--host-addr {host_addr}: it is the stack's own (--addr {addr}); choose another");
         }
         let gateway = match options.gw.as_deref() {
@@ -238,6 +241,15 @@ mod tests {
         assert_eq!(two_hosts.unwrap().doubt(), None);
         let doubt = identity(|o| o.addr = Some("192.168.7.1/24".into())).unwrap().doubt().unwrap();
         assert!(doubt.contains("--host-addr 10.0.0.2/24"), "{doubt}");
+    }
+
+    #[test]
+    fn over_a_unix_socket_the_stack_may_be_10_0_0_2() {
+        let address = Some("10.0.0.2/24".to_string());
+        let unix =
+            |link: &str| identity(|o| (o.addr, o.link) = (address.clone(), Some(link.into())));
+        assert_eq!(unix("unix:/a").unwrap().gateway, None);
+        assert!(unix("ns").is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,16 +11,37 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An empty working directory, so that no tapip.toml of somebody else's is read.
-fn directory(test: &str) -> PathBuf {
-    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
-    let _ = fs::remove_dir_all(&dir);
+fn directory(test: &str) -> Directory {
+    let dir = std::env::temp_dir().join(format!("tapip-cli-{test}-{}", std::process::id()));
     fs::create_dir_all(&dir).unwrap();
-    dir
+    Directory(dir)
+}
+
+/// Removed when dropped.
+struct Directory(PathBuf);
+
+impl std::ops::Deref for Directory {
+    type Target = Path;
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Beside this test, wherever the tree was copied since it was built.
+fn binary() -> PathBuf {
+    let me = std::env::current_exe().unwrap();
+    me.parent().and_then(Path::parent).expect("target/PROFILE/deps").join("tapip")
 }
 
 /// `tapip ARGS` in `dir`, with the instances of `dir` alone.
-fn tapip(dir: &PathBuf, args: &[&str]) -> assert_cmd::Command {
-    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_tapip"));
+fn tapip(dir: &Path, args: &[&str]) -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::new(binary());
     command.current_dir(dir).env("XDG_RUNTIME_DIR", dir).args(args).timeout(PATIENCE);
     command
 }
@@ -197,7 +218,7 @@ fn a_capture_opens_in_tshark_and_says_what_a_fault_did() {
     let tshark = Command::new("tshark")
         .args(["-n", "-r", "out.pcapng"])
         .args(fields)
-        .current_dir(&dir)
+        .current_dir(&*dir)
         .output();
     let output = match tshark {
         Ok(output) => output,
@@ -237,8 +258,8 @@ struct Waiting {
 
 impl Waiting {
     /// Runs `commands`, the last of which waits; comes back when it is there.
-    fn start(dir: &PathBuf, commands: &str) -> Waiting {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tapip"))
+    fn start(dir: &Path, commands: &str) -> Waiting {
+        let mut child = Command::new(binary())
             .args(["--link", "sim", "--trace", "-c", &format!("ping -c 1 10.0.0.2; {commands}")])
             .current_dir(dir)
             .stdin(Stdio::null())

@@ -30,6 +30,9 @@ pub struct Config {
     pub window_scaling: bool,
     /// The initial window in segments (RFC 6928).
     pub initial_window: u32,
+    /// Whether the first slow start ends before the queue on the path overflows (HyStart++,
+    /// RFC 9406).
+    pub hystart: bool,
     /// Whether the window shrinks while nothing is sent (RFC 5681 §4.1).
     pub slow_start_after_idle: bool,
     /// The MSS of a peer that names none, in bytes (RFC 9293 §3.7.1: 536).
@@ -146,6 +149,7 @@ impl Default for Config {
             timestamps: true,
             window_scaling: true,
             initial_window: 10,
+            hystart: true,
             slow_start_after_idle: false,
             default_mss: 536,
             min_mss: 48,

@@ -4,14 +4,19 @@ use std::time::Duration;
 
 use netdev::Instant;
 
-use crate::Config;
 use crate::parts::Part;
+use crate::{Config, SeqNum};
 
+mod cubic;
+mod hystart;
 mod none;
 mod reno;
+mod usage;
 
+pub use cubic::Cubic;
 pub use none::Unlimited;
 pub use reno::NewReno;
+pub(crate) use usage::Usage;
 
 /// Decides how many bytes may be in flight. *That* something was lost is the business of
 /// [`LossRecovery`](crate::LossRecovery), which also decides *what* is sent again; this decides
@@ -22,6 +27,12 @@ pub trait CongestionControl: Send {
 
     /// The connection is there: the size of a segment and of the initial window, in bytes.
     fn start(&mut self, mss: u32, initial_window: u32);
+
+    /// It takes over from another algorithm, which left these windows, in bytes. Called after
+    /// [`CongestionControl::start`].
+    fn take_over(&mut self, cwnd: u32, ssthresh: u32) {
+        let _ = (cwnd, ssthresh);
+    }
 
     /// Segments have another size from now on.
     fn set_mss(&mut self, mss: u32);
@@ -40,6 +51,12 @@ pub trait CongestionControl: Send {
     /// The retransmission timer ran out (RFC 5681 §3.1). `again`: for a segment that it had
     /// run out for before, which must not lower ssthresh once more.
     fn timed_out(&mut self, now: Instant, flight: u32, again: bool);
+
+    /// Data is sent, and nothing was in flight before it: the time since the last acknowledgment
+    /// is none in which the window was used (RFC 9438 §5.8).
+    fn flight_begins(&mut self, now: Instant) {
+        let _ = now;
+    }
 
     /// Nothing was sent for `idle`, and `rto` is less than that (RFC 5681 §4.1).
     fn idle(&mut self, idle: Duration, rto: Duration);
@@ -68,17 +85,28 @@ pub struct Acked {
     pub bytes: u32,
     /// Bytes in flight before it came.
     pub flight: u32,
+    /// SND.UNA with it taken in, and SND.NXT: what tells round trips apart.
+    pub una: SeqNum,
+    /// See [`Acked::una`].
+    pub nxt: SeqNum,
     /// Whether the window was what held the sender back (RFC 7661): else it must not grow.
     pub cwnd_limited: bool,
     /// The round trip, where it gave one.
     pub rtt: Option<Duration>,
+    /// The smoothed round trip, where there is one (RFC 6298).
+    pub srtt: Option<Duration>,
 }
 
 /// The algorithms, the default first.
 pub static CONGESTION_CONTROLS: &[Part<dyn CongestionControl>] = &[
     Part {
+        name: "cubic",
+        about: "growth by a cubic function of time (RFC 9438), HyStart++ (RFC 9406)",
+        make: |config: &Config| Box::new(Cubic::new(config)),
+    },
+    Part {
         name: "newreno",
-        about: "slow start and additive increase (RFC 5681, RFC 6582)",
+        about: "additive increase, multiplicative decrease (RFC 5681), HyStart++ (RFC 9406)",
         make: |config: &Config| Box::new(NewReno::new(config)),
     },
     Part {
@@ -87,3 +115,18 @@ pub static CONGESTION_CONTROLS: &[Part<dyn CongestionControl>] = &[
         make: |_| Box::new(Unlimited),
     },
 ];
+
+/// RFC 2861 §3 (RFC 5681 §4.1, gently): the window after `idle`, and the threshold. It is halved
+/// for each timeout that passed, not below the restart window, rather than set to that at once;
+/// the threshold remembers what the path could carry.
+fn restart_window(
+    cwnd: u32,
+    ssthresh: u32,
+    initial_window: u32,
+    idle: Duration,
+    rto: Duration,
+) -> (u32, u32) {
+    let halvings = (idle.as_nanos() / rto.as_nanos().max(1)).min(31) as u32;
+    let restart = initial_window.min(cwnd);
+    ((cwnd >> halvings).max(restart), ssthresh.max(cwnd / 4 * 3))
+}

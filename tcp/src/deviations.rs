@@ -16,6 +16,10 @@
 //! | 1122 §4.2.3.9 | protocol and port unreachable end a connection | a synchronized one goes on, and is told the error when it fails after all | RFC 5927 §5.2: anybody can forge them |
 //! | 7323 §3.2 | a segment without timestamps on a connection with them is dropped | it is taken | as Linux; middleboxes strip them |
 //! | 5681 (3) | slow start adds one segment an acknowledgment | as many bytes as are acknowledged | acknowledgments of many segments, as offload makes them; splitting one gains nothing (RFC 3465) |
+//! | 9406 §4.2 | the eighth sample of a round can end slow start | the ninth acknowledgment does, and grows nothing; until CSS ends, `ssthresh` is shown as where it began | as Linux's HyStart, which asks for more than eight samples and sets ssthresh there |
+//! | 9406 §4.3 | unpaced, eight segments an acknowledgment count at most (L = 8) | all of them | as above: acknowledgments of many segments |
+//! | 5681 §4.1 | after an idle RTO the window is the initial one | it stays; with [`Config::slow_start_after_idle`] it is halved for each RTO (RFC 2861) | as Linux |
+//! | 9438 §4.6 | flight_size · β | the lesser of flight size and cwnd, · β | what limited transmit sent must not count (RFC 5681 §3.2) |
 //! | 5961 §7 | ten challenge ACKs in 5 s | one in 500 ms a connection, and a limit for the stack that is drawn anew each second | CVE-2016-5696: a fixed limit that connections share is a side channel |
 //! | 6528 §3 | MD5 is suggested | SipHash-1-3 | a keyed hash made for short input |
 //! | 6093 §4.1, 9293 §3.8.5 | urgent data: a program can ask to be told | readiness tells, and it stays in the stream; sending it is refused | later |
@@ -23,5 +27,6 @@
 //! Not built yet, and not offered to peers: SACK, ECN.
 //!
 //! [`Config::rto_min`]: crate::Config::rto_min
+//! [`Config::slow_start_after_idle`]: crate::Config::slow_start_after_idle
 //! [`Config::rto_max`]: crate::Config::rto_max
 //! [`Config::time_wait`]: crate::Config::time_wait

@@ -36,7 +36,8 @@
 //! # RFCs
 //!
 //! 9293 (the machine, all eleven states), 1122 §4.2, 5681, 6298, 6582, 3042, 3465 (recovery and
-//! congestion), 6928 (initial window), 7323 (window scaling, timestamps, PAWS), 6691 (MSS), 1191
+//! congestion), 9438 (CUBIC), 9406 (HyStart++), 7661's idea (a window that is not used must not
+//! grow), 6928 (initial window), 7323 (window scaling, timestamps, PAWS), 6691 (MSS), 1191
 //! (path MTU), 6528 (sequence numbers), 6056 (ports), 5961 and 5927 (blind attacks), 1337 and
 //! 6191 (TIME-WAIT), 2525 (known problems). What is deliberately otherwise is listed in
 //! [`deviations`]. Not here yet: SACK and what stands on it, ECN, sending urgent data.
@@ -144,7 +145,7 @@ mod transmit;
 
 pub use api::{Input, Shutdown, Streams};
 pub use config::{Config, Sizes};
-pub use congestion::{Acked, CONGESTION_CONTROLS, CongestionControl, NewReno, Unlimited};
+pub use congestion::{Acked, CONGESTION_CONTROLS, CongestionControl, Cubic, NewReno, Unlimited};
 pub use drop_reason::DropReason;
 pub use endpoint::Tcp;
 pub use info::{CaState, Info, NegotiatedOptions, Timer};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::ack::Due;
 use crate::tcb::{Context, Tcb};
 use crate::timers::Timer;
-use crate::{State, stats::Event, transmit};
+use crate::{SeqNum, State, stats::Event, transmit};
 
 /// What the rules say about the next segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -158,7 +158,7 @@ fn retransmit_lost(tcb: &mut Tcb, cx: &mut Context<'_>) {
         // RFC 5681 §3.2, step 3: the first goes out whatever the window says.
         let first = std::mem::take(&mut tcb.snd.retransmit_first);
         if !first && pipe > 0 && pipe + sent.len > window {
-            tcb.snd.cwnd_limited = true;
+            tcb.snd.usage.sent(tcb.snd.una, tcb.snd.nxt, tcb.board.flight(), true);
             return;
         }
         // RFC 9293 §3.8.6 (MUST-34): a window that shrank is respected, but the oldest segment is
@@ -181,22 +181,34 @@ fn retransmit_lost(tcb: &mut Tcb, cx: &mut Context<'_>) {
 const MOST: usize = 65_535 - 120;
 
 fn send_new(tcb: &mut Tcb, cx: &mut Context<'_>) -> Why {
+    let from = tcb.snd.nxt;
     let idle = cx.now.since(tcb.totals.last_data_sent);
-    if tcb.board.is_empty() && tcb.unsent() > 0 && idle > tcb.rtt.rto() {
-        tcb.congestion.idle(idle, tcb.rtt.rto());
-    }
+    let mut restart = tcb.board.is_empty() && idle > tcb.rtt.rto();
     loop {
         let view = view(tcb);
         let (len, fin) = match decide(&view) {
             Verdict::Send { len, fin } => (len, fin),
             Verdict::Wait(why) => {
-                tcb.snd.cwnd_limited = why == Why::Congestion;
+                note_usage(tcb, from, why);
                 return why;
             }
         };
+        if std::mem::take(&mut restart) {
+            tcb.congestion.idle(idle, tcb.rtt.rto());
+            continue;
+        }
         let offload =
             cx.route(&tcb.tuple).map_or(0, |route| route.offload.tcp_segmentation.min(MOST));
         send_one(tcb, cx, len.min(offload.max(view.mss) / view.mss * view.mss), len, fin);
+    }
+}
+
+/// What was sent from `from` on, and why no more, shows how much of the window is in use.
+fn note_usage(tcb: &mut Tcb, from: SeqNum, why: Why) {
+    let window = tcb.recovery.window(tcb.congestion.cwnd());
+    let full = why == Why::Congestion || tcb.board.pipe().saturating_add(tcb.snd.mss) > window;
+    if tcb.snd.nxt != from || why == Why::Congestion {
+        tcb.snd.usage.sent(tcb.snd.una, tcb.snd.nxt, tcb.board.flight(), full);
     }
 }
 
@@ -206,6 +218,7 @@ fn send_one(tcb: &mut Tcb, cx: &mut Context<'_>, burst: usize, len: usize, fin: 
     let fin = fin && burst == len;
     if tcb.board.is_empty() {
         tcb.totals.progress = now;
+        tcb.congestion.flight_begins(now);
     }
     // The scoreboard knows segments, whoever cuts them.
     let mut at = seq;

@@ -54,8 +54,9 @@ pub struct Rfc6298 {
     rto: Duration,
     /// How many times it is doubled.
     backoff: u32,
-    floor: Duration,
-    ceiling: Duration,
+    /// In microseconds, as the next: half the size, in every connection.
+    floor: u32,
+    ceiling: u32,
 }
 
 impl Rfc6298 {
@@ -66,10 +67,15 @@ impl Rfc6298 {
             min_rtt: None,
             rto: config.rto_initial,
             backoff: 0,
-            floor: config.rto_min,
-            ceiling: config.rto_max,
+            floor: micros(config.rto_min),
+            ceiling: micros(config.rto_max),
         }
     }
+}
+
+/// An hour and more is as good as for ever.
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
 impl RttEstimator for Rfc6298 {
@@ -88,7 +94,7 @@ impl RttEstimator for Rfc6298 {
         }
         self.min_rtt = Some(self.min_rtt.map_or(rtt, |min| min.min(rtt)));
         let srtt = self.srtt.unwrap_or(rtt);
-        self.rto = srtt + (self.rttvar * 4).max(self.floor);
+        self.rto = srtt + (self.rttvar * 4).max(Duration::from_micros(self.floor.into()));
         self.backoff = 0;
     }
 
@@ -99,7 +105,8 @@ impl RttEstimator for Rfc6298 {
 
     fn rto(&self) -> Duration {
         // (2.5): a maximum may be placed on it.
-        self.rto.saturating_mul(1 << self.backoff).min(self.ceiling)
+        let ceiling = Duration::from_micros(self.ceiling.into());
+        self.rto.saturating_mul(1 << self.backoff).min(ceiling)
     }
 
     fn srtt(&self) -> Option<Duration> {

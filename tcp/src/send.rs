@@ -1,6 +1,7 @@
 //! The send sequence space (RFC 9293 §3.3.1, figure 3): what was sent, and what may be.
 
 use crate::buffers::SendBuffer;
+use crate::congestion::Usage;
 use crate::{Config, SeqNum};
 
 /// The send sequence space (RFC 9293 §3.3.1, figure 3), and what may be sent.
@@ -39,8 +40,8 @@ pub(crate) struct SendSpace {
     pub(crate) overridden: bool,
     /// The next retransmission goes out whatever the window says (RFC 5681 §3.2, step 3).
     pub(crate) retransmit_first: bool,
-    /// The congestion window was what ended the last burst.
-    pub(crate) cwnd_limited: bool,
+    /// How much of the congestion window is used.
+    pub(crate) usage: Usage,
 }
 
 impl SendSpace {
@@ -67,7 +68,7 @@ impl SendSpace {
             more: false,
             overridden: false,
             retransmit_first: false,
-            cwnd_limited: false,
+            usage: Usage::new(iss),
         }
     }
 }

@@ -82,7 +82,7 @@ impl Instance {
         // `!` runs at the kernel's end, after `line` has ended: its output marks that point.
         let mark = format!("---mark-{}---", self.marks);
         let stdin = self.stdin.as_mut().expect("the shell's input is open");
-        let sent = writeln!(stdin, "{line}").and_then(|()| writeln!(stdin, "!echo {mark}"));
+        let sent = stdin.write_all(format!("{line}\n!echo {mark}\n").as_bytes());
         if let Err(error) = sent {
             std::thread::sleep(Duration::from_millis(100));
             return Err(format!("{error}; it said: {}", self.stderr.get()));
@@ -100,9 +100,10 @@ impl Instance {
         Ok(output)
     }
 
-    /// Sends a line without waiting for it to end.
+    /// Sends a line, in one piece, without waiting for what it does.
     pub fn send(&mut self, line: &str) {
-        writeln!(self.stdin.as_mut().unwrap(), "{line}").expect("the shell reads");
+        let line = format!("{line}\n");
+        self.stdin.as_mut().unwrap().write_all(line.as_bytes()).expect("the shell reads");
     }
 
     /// Waits until the shell has printed `text`, beyond what was read so far; gives what came
@@ -249,7 +250,9 @@ pub fn binary() -> &'static Path {
 }
 
 fn build(profile: &Path) {
-    let mut build = Command::new(env!("CARGO"));
+    // As above: cargo says who it is.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
+    let mut build = Command::new(cargo);
     build.args(["build", "--quiet", "--offline", "--package", "app", "--bin", "tapip"]);
     build.arg("--manifest-path").arg(workspace().join("Cargo.toml"));
     build.arg("--target-dir").arg(profile.parent().unwrap());
@@ -262,7 +265,13 @@ fn build(profile: &Path) {
 
 /// The root of this project's tree.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in the workspace")
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        // Cargo says at run time where the package is: the tree may have been copied since.
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let package = package.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        package.parent().expect("the package is in the workspace").to_path_buf()
+    })
 }
 
 /// Every Rust source under `dir`.

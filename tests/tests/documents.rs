@@ -1,9 +1,9 @@
 //! The documents point at things that exist.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 fn root() -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).canonicalize().unwrap()
+    tests::workspace().to_path_buf()
 }
 
 /// Every Markdown file of the project.

@@ -21,7 +21,7 @@ fn rank(name: &str) -> Option<usize> {
 #[test]
 fn dependencies_point_down_only() {
     let metadata = cargo_metadata::MetadataCommand::new()
-        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .manifest_path(tests::workspace().join("Cargo.toml"))
         .no_deps()
         .other_options(["--offline".to_string()])
         .exec()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use netdev::Instant;
 
+use super::hystart::{Growth, HyStart};
 use super::{Acked, CongestionControl};
 use crate::Config;
 
@@ -16,8 +17,9 @@ pub struct NewReno {
     ssthresh: u32,
     /// Bytes acknowledged towards the next step of congestion avoidance.
     bytes_acked: u32,
-    /// cwnd and ssthresh before the last congestion.
-    before: (u32, u32),
+    /// cwnd and ssthresh before the last congestion, and how slow start stood.
+    before: (u32, u32, HyStart),
+    hystart: HyStart,
     restart_after_idle: bool,
 }
 
@@ -25,13 +27,15 @@ impl NewReno {
     /// One that has not started.
     pub fn new(config: &Config) -> NewReno {
         let mss = u32::from(config.default_mss);
+        let hystart = HyStart::new(config.hystart);
         NewReno {
             mss,
             initial_window: mss,
             cwnd: mss,
             ssthresh: u32::MAX,
             bytes_acked: 0,
-            before: (mss, u32::MAX),
+            before: (mss, u32::MAX, hystart),
+            hystart,
             restart_after_idle: config.slow_start_after_idle,
         }
     }
@@ -40,11 +44,13 @@ impl NewReno {
         self.cwnd < self.ssthresh
     }
 
-    /// RFC 5681 (4): half of what was in flight, two segments at least.
+    /// RFC 5681 (4): half of what was in flight, two segments at least. What limited transmit
+    /// sent beyond the window does not count (§3.2, step 2).
     fn reduce(&mut self, flight: u32) {
-        self.before = (self.cwnd, self.ssthresh);
-        self.ssthresh = (flight / 2).max(2 * self.mss);
+        self.before = (self.cwnd, self.ssthresh, self.hystart);
+        self.ssthresh = (flight.min(self.cwnd) / 2).max(2 * self.mss);
         self.bytes_acked = 0;
+        self.hystart.end();
     }
 }
 
@@ -57,6 +63,10 @@ impl CongestionControl for NewReno {
         (self.mss, self.initial_window, self.cwnd) = (mss, initial_window, initial_window);
     }
 
+    fn take_over(&mut self, cwnd: u32, ssthresh: u32) {
+        (self.cwnd, self.ssthresh) = (cwnd, ssthresh);
+    }
+
     fn set_mss(&mut self, mss: u32) {
         // The window stays: RFC 1191 §6.4 has no more in flight than before, not less.
         self.mss = mss;
@@ -64,19 +74,23 @@ impl CongestionControl for NewReno {
     }
 
     fn acked(&mut self, ack: &Acked) {
-        // RFC 7661's idea, in Linux's form: what the window has not been needed for must not make
-        // it grow; in slow start half of it is enough, since it doubles before one can tell.
-        let half_used = self.in_slow_start() && self.cwnd < ack.flight.saturating_mul(2);
-        if !ack.cwnd_limited && !half_used {
-            return;
-        }
         let mut bytes = ack.bytes;
         if self.in_slow_start() {
             // RFC 5681 (2) with N not bounded by one segment but by what is acknowledged: an
             // acknowledgment of many segments, as offload makes them, counts for all of them.
-            let step = bytes.min(self.ssthresh - self.cwnd);
-            self.cwnd = self.cwnd.saturating_add(step);
-            bytes -= step;
+            match self.hystart.acked(ack, self.cwnd) {
+                Growth::Over => self.ssthresh = self.cwnd,
+                Growth::By(growth) => {
+                    let step = growth.min(self.ssthresh - self.cwnd);
+                    bytes = growth - step;
+                    if ack.cwnd_limited {
+                        self.cwnd += step;
+                    }
+                }
+            }
+        }
+        if !ack.cwnd_limited {
+            return;
         }
         if bytes > 0 && !self.in_slow_start() {
             // RFC 5681 §3.1, the recommended way: one segment for each window acknowledged.
@@ -110,21 +124,17 @@ impl CongestionControl for NewReno {
     }
 
     fn idle(&mut self, idle: Duration, rto: Duration) {
-        if !self.restart_after_idle {
-            return;
+        if self.restart_after_idle {
+            (self.cwnd, self.ssthresh) =
+                super::restart_window(self.cwnd, self.ssthresh, self.initial_window, idle, rto);
+            self.bytes_acked = 0;
         }
-        // RFC 2861 §3: halved for each timeout that passed, not below the restart window, rather
-        // than to it at once; the threshold remembers what the path could carry.
-        self.ssthresh = self.ssthresh.max(self.cwnd / 4 * 3);
-        let halvings = (idle.as_nanos() / rto.as_nanos().max(1)).min(31) as u32;
-        let restart = self.initial_window.min(self.cwnd);
-        self.cwnd = (self.cwnd >> halvings).max(restart);
-        self.bytes_acked = 0;
     }
 
     fn undo(&mut self) {
         self.cwnd = self.cwnd.max(self.before.0);
         self.ssthresh = self.ssthresh.max(self.before.1);
+        self.hystart = self.before.2;
     }
 
     fn cwnd(&self) -> u32 {
@@ -132,13 +142,14 @@ impl CongestionControl for NewReno {
     }
 
     fn ssthresh(&self) -> u32 {
-        self.ssthresh
+        self.hystart.left_at().unwrap_or(self.ssthresh)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SeqNum;
 
     const MSS: u32 = 1000;
 
@@ -149,7 +160,16 @@ mod tests {
     }
 
     fn ack(bytes: u32) -> Acked {
-        Acked { now: Instant::ZERO, bytes, flight: bytes, cwnd_limited: true, rtt: None }
+        Acked {
+            now: Instant::ZERO,
+            bytes,
+            flight: bytes,
+            una: SeqNum(0),
+            nxt: SeqNum(bytes),
+            cwnd_limited: true,
+            rtt: None,
+            srtt: None,
+        }
     }
 
     /// RFC 5681 §3.1: a window acknowledged doubles it in slow start, then adds one segment.

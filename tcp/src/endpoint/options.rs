@@ -86,9 +86,10 @@ fn follow_settings(tcb: &mut Tcb, cx: &mut Context<'_>) {
     if tcb.congestion.name() != settings.congestion
         && let Some(part) = find(CONGESTION_CONTROLS, settings.congestion)
     {
-        let window = tcb.congestion.cwnd();
+        let (cwnd, ssthresh) = (tcb.congestion.cwnd(), tcb.congestion.ssthresh());
         tcb.congestion = (part.make)(cx.config);
-        tcb.congestion.start(tcb.snd.mss, window);
+        tcb.congestion.start(tcb.snd.mss, cx.config.initial_window.saturating_mul(tcb.snd.mss));
+        tcb.congestion.take_over(cwnd, ssthresh);
     }
     match settings.keep_alive {
         Some(keep_alive) if tcb.state.is_synchronized() && tcb.state != State::TimeWait => {

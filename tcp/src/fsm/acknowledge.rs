@@ -45,6 +45,7 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
         tcb.retries = 0;
     }
     let before = tcb.recovery.ca_state();
+    let counted_out = tcb.board.left_network();
     let seen = AckSeen {
         now: cx.now,
         una: tcb.snd.una,
@@ -67,12 +68,19 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
         Change::Undone => tcb.congestion.undo(),
         Change::None | Change::Ended => {
             if newly_acked > 0 && tcb.recovery.ca_state() != CaState::Recovery {
+                let (cwnd, ssthresh) = (tcb.congestion.cwnd(), tcb.congestion.ssthresh());
+                // What duplicate ACKs counted as arrived has made room already; the segment that
+                // they waited for is new in any case.
+                let arrived = newly_acked.saturating_sub(counted_out);
                 tcb.congestion.acked(&Acked {
                     now: cx.now,
-                    bytes: newly_acked,
+                    bytes: arrived.max(newly_acked.min(tcb.snd.mss)),
                     flight,
-                    cwnd_limited: tcb.snd.cwnd_limited,
+                    una: tcb.snd.una,
+                    nxt: tcb.snd.nxt,
+                    cwnd_limited: tcb.snd.usage.may_grow(cwnd, cwnd < ssthresh),
                     rtt,
+                    srtt: tcb.rtt.srtt(),
                 });
             }
         }

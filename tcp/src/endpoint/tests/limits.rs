@@ -1,7 +1,7 @@
 //! What a connection costs, and what bounds it.
 
 use super::*;
-use crate::congestion::NewReno;
+use crate::congestion::Cubic;
 use crate::reassembly::Ordered;
 use crate::recovery::ThreeDuplicates;
 use crate::rtt::Rfc6298;
@@ -10,7 +10,7 @@ use crate::tcb::Tcb;
 /// An idle established connection costs a KiB beyond its buffers, and it has none.
 #[test]
 fn an_idle_connection_takes_a_kibibyte() {
-    let parts = size_of::<NewReno>()
+    let parts = size_of::<Cubic>()
         + size_of::<Ordered>()
         + size_of::<ThreeDuplicates>()
         + size_of::<Rfc6298>();

@@ -59,12 +59,13 @@ fn limited_transmit_sends_new_data_on_the_first_two_duplicates() {
     script.expect(seg("A").seq(1).len(1460));
     script.expect_nothing();
     let info = script.info().unwrap();
-    assert_eq!((info.ca_state, info.cwnd, info.ssthresh), (CaState::Recovery, 3, 3));
+    // CUBIC: 0.7 of the four, without the two that limited transmit sent (RFC 5681 §3.2).
+    assert_eq!((info.ca_state, info.cwnd_bytes), (CaState::Recovery, 4 * 1460 * 7 / 10));
     assert_eq!((info.unacked, info.retrans, info.total_retrans), (6, 1, 1));
 }
 
-/// RFC 5681 §3.1: slow start from one segment after a timeout, with half of the flight as the
-/// threshold; then everything again, oldest first.
+/// RFC 5681 §3.1: slow start from one segment after a timeout, with 0.7 of the flight as the
+/// threshold (RFC 9438 §4.8); then everything again, oldest first.
 #[test]
 fn a_timeout_starts_over_from_one_segment() {
     let mut script = script(Config::default());
@@ -74,7 +75,7 @@ fn a_timeout_starts_over_from_one_segment() {
     script.expect_within(SECOND, seg("A").seq(1).len(1460));
     script.expect_nothing();
     let info = script.info().unwrap();
-    assert_eq!((info.cwnd, info.ssthresh, info.ca_state), (1, 5, CaState::Loss));
+    assert_eq!((info.cwnd, info.ssthresh, info.ca_state), (1, 7, CaState::Loss));
     script.inject(seg("A").ack(1461));
     script.expect(seg("A").seq(1461).len(1460));
     script.expect(seg("A").seq(2921).len(1460));
