@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// Far beyond what a loaded machine needs, so that only a hang reaches it.
@@ -242,7 +242,7 @@ fn a_capture_opens_in_tshark_and_says_what_a_fault_did() {
 fn sigterm_and_sigint_end_a_waiting_program_in_order() {
     let dir = directory("signals");
     for signal in ["TERM", "INT", "HUP"] {
-        let mut waiting = Waiting::start(&dir, "serve echo 7; wait; nonsense");
+        let mut waiting = Waiting::start(&dir);
         waiting.signal(signal);
         let (code, said) = waiting.end();
         assert_eq!(code, Some(0), "{signal}: {said}");
@@ -253,28 +253,27 @@ fn sigterm_and_sigint_end_a_waiting_program_in_order() {
 /// A `tapip` that waits for a signal.
 struct Waiting {
     child: Child,
-    stderr: BufReader<ChildStderr>,
+    stdout: BufReader<ChildStdout>,
 }
 
 impl Waiting {
-    /// Runs `commands`, the last of which waits; comes back when it is there.
-    fn start(dir: &Path, commands: &str) -> Waiting {
+    fn start(dir: &Path) -> Waiting {
         let mut child = Command::new(binary())
-            .args(["--link", "sim", "--trace", "-c", &format!("ping -c 1 10.0.0.2; {commands}")])
+            .args(["--link", "sim", "-c", "serve echo 7; wait; nonsense"])
             .current_dir(dir)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         // By then signals are caught: one that comes before `wait` does ends it as well.
-        while !line.contains("echo reply") {
+        while !line.contains("serve echo 7") {
             line.clear();
-            assert!(stderr.read_line(&mut line).unwrap() > 0, "tapip ended");
+            assert!(stdout.read_line(&mut line).unwrap() > 0, "tapip ended");
         }
-        Waiting { child, stderr }
+        Waiting { child, stdout }
     }
 
     fn signal(&self, name: &str) {
@@ -290,7 +289,8 @@ impl Waiting {
             std::thread::sleep(Duration::from_millis(5));
         }
         let mut said = String::new();
-        self.stderr.read_to_string(&mut said).unwrap();
+        self.stdout.read_to_string(&mut said).unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         (self.child.wait().unwrap().code(), said)
     }
 }

@@ -72,6 +72,24 @@ impl Instance {
         }
     }
 
+    /// The same for a test that runs `tools` at the kernel's end: where one is not installed, the
+    /// test is skipped in the same way.
+    pub fn start_with(test: &str, tools: &[&str], args: &[&str]) -> Option<Instance> {
+        let missing = |tool: &&&str| {
+            let find = format!("command -v {tool}");
+            let found = Command::new("sh").args(["-c", &find]).stdout(Stdio::null()).status();
+            !found.is_ok_and(|status| status.success())
+        };
+        match tools.iter().find(missing) {
+            None => Instance::start(test, args),
+            Some(tool) if must_run() => panic!("{test}: {tool} is not installed"),
+            Some(tool) => {
+                eprintln!("SKIPPED: {test}: {tool} is not installed");
+                None
+            }
+        }
+    }
+
     /// Runs one line in the shell and gives what it printed.
     pub fn run(&mut self, line: &str) -> String {
         self.try_run(line).unwrap_or_else(|why| panic!("`{line}`: {why}"))

@@ -57,7 +57,8 @@ fn none() {
 }
 
 fn full_run(test: &str, args: &[&str], lacks: Lacks) {
-    let Some(mut stack) = Instance::start(test, args) else { return };
+    let tools = ["cmp", "curl", "nc", "ping", "ss", "timeout"];
+    let Some(mut stack) = Instance::start_with(test, &tools, args) else { return };
     pings(&mut stack, lacks);
     datagrams(&mut stack, lacks);
     streams(test, &mut stack);

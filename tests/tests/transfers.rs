@@ -15,7 +15,8 @@ fn sha256(bytes: &[u8]) -> String {
 
 /// curl at the kernel's end fetches a file from `serve http`.
 fn curl_fetches(test: &str, args: &[&str]) {
-    let Some(mut stack) = Instance::start(test, args) else { return };
+    let tools = ["curl", "sha256sum"];
+    let Some(mut stack) = Instance::start_with(test, &tools, args) else { return };
     let dir = scratch(test);
     let bytes = payload(1, SIZE);
     std::fs::write(dir.join("data.bin"), &bytes).unwrap();
@@ -34,7 +35,8 @@ fn nc_sends(test: &str, args: &[&str]) {
     let bytes = payload(2, SIZE);
     let file = dir.join("data.bin");
     std::fs::write(&file, &bytes).unwrap();
-    let Some(mut stack) = Instance::start(test, args) else { return };
+    let tools = ["nc", "timeout"];
+    let Some(mut stack) = Instance::start_with(test, &tools, args) else { return };
     let sink = dir.join("received");
     receive(&mut stack, &file, &sink);
     let received = std::fs::read(&sink).unwrap();
@@ -72,7 +74,7 @@ fn nc_sends_100_megabytes_over_a_bad_link() {
 
 #[test]
 fn snc_receives_what_nc_sends_and_ends_with_it() {
-    let Some(mut stack) = Instance::start("snc_receives", &[]) else { return };
+    let Some(mut stack) = Instance::start_with("snc_receives", &["nc"], &[]) else { return };
     stack.send("snc -b 10.0.0.1:4000");
     let send = "for i in $(seq 100); do echo 'a line for snc' | nc -N -w 5 10.0.0.1 4000 && exit 0; sleep 0.1; done; exit 1";
     assert!(stack.host("sh", &["-c", send]).success);
@@ -83,7 +85,7 @@ fn snc_receives_what_nc_sends_and_ends_with_it() {
 
 #[test]
 fn http_serves_a_listing_a_range_and_nothing_outside() {
-    let Some(mut stack) = Instance::start("http", &[]) else { return };
+    let Some(mut stack) = Instance::start_with("http", &["curl"], &[]) else { return };
     let dir = scratch("http");
     let site = dir.join("site");
     std::fs::create_dir_all(site.join("sub")).unwrap();
