@@ -133,6 +133,10 @@ fn first_check_sequence(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &mut Arriv
             }
             return Ok(());
         }
+        if window == 0 && arrival.segment.seq_len() == 0 && arrival.seq == nxt + 1 {
+            // The same for a peer that counts the byte of its window probe as sent.
+            return Ok(());
+        }
         acknowledge_unacceptable(tcb, cx, arrival);
         return Err(match arrival.has(Flags::SYN) {
             true => DropReason::UnexpectedSyn,

@@ -44,7 +44,7 @@ pub(crate) fn syn_ack(tcb: &mut Tcb, cx: &mut Context<'_>, scaled: bool) {
 
 /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>`.
 pub(crate) fn ack(tcb: &mut Tcb, cx: &mut Context<'_>) {
-    let segment = blank(tcb, tcb.snd.nxt, Flags::ACK);
+    let segment = blank(tcb, acceptable_seq(tcb), Flags::ACK);
     with_window(tcb, cx, segment, Packet::with_capacity(0));
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn probe(tcb: &mut Tcb, cx: &mut Context<'_>) {
 /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>`: this side ends the connection.
 pub(crate) fn reset(tcb: &mut Tcb, cx: &mut Context<'_>) {
     cx.events.add(Event::ResetsOut);
-    let mut segment = blank(tcb, tcb.snd.nxt, Flags::RST | Flags::ACK);
+    let mut segment = blank(tcb, acceptable_seq(tcb), Flags::RST | Flags::ACK);
     segment.options.timestamps = timestamps(tcb, cx.now);
     give(tcb, cx, segment, Packet::with_capacity(0));
 }
@@ -163,6 +163,16 @@ pub(crate) fn offer(tcb: &mut Tcb, cx: &mut Context<'_>, timestamp_offset: u32) 
             last_ack_sent: SeqNum(0),
         });
     }
+}
+
+/// SND.NXT, unless the peer took back so much of its window (RFC 9293 §3.8.6, MUST-34) that it
+/// would not take a segment from there: then the edge of what it still takes.
+fn acceptable_seq(tcb: &Tcb) -> SeqNum {
+    let snd = &tcb.snd;
+    let edge = snd.una + snd.wnd;
+    // A peer that scales its window rounds it down.
+    let rounding = (1 << snd.scale) - 1;
+    if snd.nxt.gt(edge + rounding) { edge } else { snd.nxt }
 }
 
 fn blank(tcb: &Tcb, seq: SeqNum, flags: Flags) -> Segment {

@@ -76,7 +76,9 @@ tests! {
         silly_windows_are_not_filled,
         small_writes_wait_for_the_ack_of_the_first,
         no_delay_sends_them_at_once,
-        the_right_edge_never_moves_back;
+        the_right_edge_never_moves_back,
+        the_ack_on_an_old_segment_does_not_widen_the_window,
+        an_ack_counts_while_the_window_is_shut;
     loss:
         random_loss_duplication_and_reordering,
         corruption,
@@ -138,17 +140,4 @@ tests! {
         facts_are_told,
         a_connection_to_oneself,
         five_hundred_connections;
-}
-
-/// Not kept by every implementation yet.
-mod small_tcp_first {
-    #[test]
-    fn the_ack_on_an_old_segment_does_not_widen_the_window() {
-        crate::flow::the_ack_on_an_old_segment_does_not_widen_the_window(crate::small);
-    }
-
-    #[test]
-    fn an_ack_counts_while_the_window_is_shut() {
-        crate::flow::an_ack_counts_while_the_window_is_shut(crate::small);
-    }
 }

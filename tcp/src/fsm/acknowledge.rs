@@ -38,7 +38,7 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
     // The peer lives, whatever it says.
     tcb.totals.last_ack_received = cx.now;
     tcb.probes = 0;
-    update_window(tcb, segment, window);
+    update_window(tcb, segment, window, newly_acked > 0);
     if tcb.snd.wnd == 0 {
         // RFC 9293 §3.8.6.1 (MUST-37): a closed window is no reason to give up while the peer
         // acknowledges.
@@ -128,13 +128,16 @@ fn advance(tcb: &mut Tcb, now: Instant, segment: &Segment, ack: SeqNum) -> Optio
     rtt
 }
 
-/// "The check here prevents using old segments to update the window."
-fn update_window(tcb: &mut Tcb, segment: &Segment, window: u32) {
+/// "The check here prevents using old segments to update the window." One that acknowledges
+/// something new is not old, whatever its sequence number: the window counts from SND.UNA, so
+/// leaving it would move the edge to where the peer never offered it.
+fn update_window(tcb: &mut Tcb, segment: &Segment, window: u32, advanced: bool) {
     let snd = &mut tcb.snd;
     if segment.ack.lt(snd.una) {
         return;
     }
-    if snd.wl1.lt(segment.seq) || (snd.wl1 == segment.seq && snd.wl2.le(segment.ack)) {
+    let newer = snd.wl1.lt(segment.seq) || (snd.wl1 == segment.seq && snd.wl2.le(segment.ack));
+    if advanced || newer {
         (snd.wnd, snd.wl1, snd.wl2) = (window, segment.seq, segment.ack);
         snd.max_wnd = snd.max_wnd.max(window);
         if window > 0 {

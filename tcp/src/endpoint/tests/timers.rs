@@ -103,6 +103,21 @@ fn a_closed_window_without_answers_is_given_up() {
     script.expect_receive_error(SocketError::TimedOut);
 }
 
+/// RFC 9293 §3.8.6 (MUST-34): a peer that takes its window back drops what lies beyond it, so
+/// acknowledgments come from before its edge.
+#[test]
+fn acknowledgments_stay_within_a_window_that_shrank() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    script.send(&[1; 1000]);
+    script.expect(seg("PA").seq(1).len(1000));
+    script.inject(seg("A").ack(1).win(300));
+    script.inject(seg("A").ack(1).win(300).len(100));
+    script.expect(seg("A").seq(301).ack(101));
+    script.inject(seg("A").ack(1001).len(100));
+    script.expect(seg("A").seq(1001).ack(201));
+}
+
 /// RFC 9293 §3.8.4 (MUST-24 to MUST-28).
 #[test]
 fn an_idle_connection_is_kept_alive_only_if_asked() {
