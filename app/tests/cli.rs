@@ -321,3 +321,33 @@ fn a_resolver_that_asks_nobody_knows_the_other_end_of_sim() {
     let output = tapip(&dir, &args).output().unwrap();
     assert!(output.status.success(), "{output:?}");
 }
+
+/// `yes ping | tapip | head -1` would go on for ever.
+#[test]
+fn a_reader_that_has_gone_ends_the_commands() {
+    let dir = directory("unread");
+    let endless = "ping -i 0.01 10.0.0.2\n".repeat(3);
+    for script in [&endless, "ping -c 1 10.0.0.2; serve echo 70; ping -i 0.01 10.0.0.2; wait"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tapip"))
+            .current_dir(&*dir)
+            .env("XDG_RUNTIME_DIR", &*dir)
+            .args(["--link", "sim", "-c", script])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut first = String::new();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        out.read_line(&mut first).unwrap();
+        assert!(first.starts_with("PING 10.0.0.2"), "{first}");
+        drop(out);
+        let deadline = Instant::now() + PATIENCE;
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > deadline {
+                child.kill().unwrap();
+                panic!("it goes on without a reader");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

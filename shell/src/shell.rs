@@ -26,7 +26,9 @@ pub struct Shell {
 impl Shell {
     /// A shell over what `environment` says.
     pub fn new(environment: Environment) -> Shell {
-        Shell { context: Context::new(environment), grammar: commands::grammar() }
+        let context = Context::new(environment);
+        context.out.end_when_unread(&context.interrupt);
+        Shell { context, grammar: commands::grammar() }
     }
 
     /// What ^C raises: for whoever has another way to stop a command, and for tests.

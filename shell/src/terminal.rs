@@ -4,9 +4,11 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use rustyline::ExternalPrinter;
+
+use crate::Interrupt;
 
 /// Lines that may wait to be printed above a prompt. Log lines come from the stack's event loop,
 /// which must not wait for a terminal: beyond this they are counted and left out.
@@ -37,6 +39,8 @@ struct Shared {
     /// Held for reading during each write, so that no line that was begun before the prompt
     /// comes out after it.
     editor: RwLock<Option<Editor>>,
+    /// Told when nobody reads the results any more.
+    unread: OnceLock<Interrupt>,
 }
 
 enum Sink {
@@ -70,8 +74,12 @@ impl Terminal {
     }
 
     fn new(out: Sink, err: Sink) -> Terminal {
-        let shared =
-            Shared { out: Mutex::new(out), err: Mutex::new(err), editor: RwLock::new(None) };
+        let shared = Shared {
+            out: Mutex::new(out),
+            err: Mutex::new(err),
+            editor: RwLock::new(None),
+            unread: OnceLock::new(),
+        };
         Terminal { shared: Arc::new(shared), stream: Stream::Out }
     }
 
@@ -89,6 +97,13 @@ impl Terminal {
     pub fn line(&self, line: &str) {
         // A terminal that is gone is noticed by whoever writes results; a message is lost with it.
         let _ = self.clone().write_all(format!("{line}\n").as_bytes());
+    }
+
+    /// From now on `all` is told to end where the reader of the results has gone (EPIPE), as
+    /// SIGPIPE ends other programs: nobody would see what comes after.
+    pub(crate) fn end_when_unread(&self, all: &Interrupt) {
+        // The first shell upon a terminal is the one that it is for.
+        let _ = self.shared.unread.set(all.clone());
     }
 
     /// Whether a child that inherits the process's streams writes to the same place.
@@ -141,15 +156,31 @@ impl Terminal {
 
 impl Write for Terminal {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &*self.editor() {
-            Some(editor) if editor.editing => editor.print(bytes),
-            _ => self.sink().writer().write_all(bytes)?,
-        }
-        Ok(bytes.len())
+        let written = match &*self.editor() {
+            Some(editor) if editor.editing => {
+                editor.print(bytes);
+                Ok(())
+            }
+            _ => self.sink().writer().write_all(bytes),
+        };
+        self.notice(&written);
+        written.map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.sink().writer().flush()
+        let flushed = self.sink().writer().flush();
+        self.notice(&flushed);
+        flushed
+    }
+}
+
+impl Terminal {
+    /// Called without any lock: who is told to end may have something to say.
+    fn notice(&self, done: &io::Result<()>) {
+        let unread = matches!(done, Err(error) if error.kind() == io::ErrorKind::BrokenPipe);
+        if let (true, Stream::Out, Some(all)) = (unread, self.stream, self.shared.unread.get()) {
+            all.terminate();
+        }
     }
 }
 
