@@ -15,6 +15,7 @@ mod options;
 mod path;
 mod recovery;
 mod timers;
+mod window;
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);

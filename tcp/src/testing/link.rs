@@ -57,6 +57,8 @@ impl LinkConfig {
 pub struct Link {
     /// What it does; may be changed at any time, for packets that enter it then.
     pub config: LinkConfig,
+    /// What the round trip is longer by for segments from or to a port of B, beyond the link.
+    pub detours: BTreeMap<u16, Duration>,
     rng: Rng,
     /// By arrival, then by the order of entering.
     on_the_way: BTreeMap<(Instant, u64), (Side, Sent)>,
@@ -69,7 +71,14 @@ impl Link {
     /// An empty link whose every accident follows from `seed`.
     pub fn new(config: LinkConfig, seed: u64) -> Link {
         let rng = Rng::with_seed(seed);
-        Link { config, rng, on_the_way: BTreeMap::new(), entered: 0, free_at: Default::default() }
+        Link {
+            config,
+            detours: BTreeMap::new(),
+            rng,
+            on_the_way: BTreeMap::new(),
+            entered: 0,
+            free_at: Default::default(),
+        }
     }
 
     /// Takes a packet for the host `to`; says in a word what became of it.
@@ -86,7 +95,10 @@ impl Link {
         }
         let nanos = rate.map_or(0, |rate| (sent.packet.len() as u64 + 20) * 1_000_000_000 / rate);
         *free_at = start + Duration::from_nanos(nanos);
-        let mut arrival = *free_at + latency;
+        let b = if to == Side::B { sent.seg.dst } else { sent.seg.src };
+        let round = b.and_then(|b| self.detours.get(&b.port()));
+        let detour = round.map_or(Duration::ZERO, |round| *round / 2);
+        let mut arrival = *free_at + latency + detour;
         let mut fate = "";
         if self.rng.f64() < reordering {
             arrival += delay.mul_f64(self.rng.f64());
