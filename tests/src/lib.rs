@@ -2,10 +2,12 @@
 //!
 //! - [`virtual_net`]: whole stacks on virtual time, joined by wires in memory; [`probe`]: the far
 //!   end of such a wire, held by the test. No device, no thread, no clock.
+//! - [`pkt`]: packet scripts, run on virtual time.
 //! - [`Instance`] runs the `tapip` binary as a user would: it makes its own namespace, its shell
 //!   reads our commands, and [`Instance::host`] runs programs at the kernel's end of the link.
 
 mod instance;
+pub mod pkt;
 pub mod probe;
 pub mod virtual_net;
 

@@ -1,0 +1,482 @@
+//! Socket calls with the meaning that they have in C, over a [`tcp::Streams`].
+//!
+//! No call waits here: one that would block is kept in the [`Machine`] and tried again after
+//! everything that happens, until it ends or its time is over.
+
+pub(super) mod stream;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use ip::{Handle, Readiness, SocketError};
+use netdev::Instant;
+
+use super::constants::constant;
+use super::fds::{Fd, Socket};
+use super::machine::{Machine, shown};
+use super::network::{LOCAL, PORT, REMOTE};
+use super::report::{Result, failed, unsupported};
+use super::script::{Call, Expr};
+use super::wire::Flow;
+use super::{messages, options, wait};
+
+/// How long a call may block that the script does not expect to.
+const FOR_EVER: Duration = Duration::from_secs(100_000);
+
+/// A call that blocks.
+pub(super) struct Pending<'a> {
+    pub line: u32,
+    pub call: &'a Call,
+    /// When it has to end, and how far off that may be.
+    end: Option<Instant>,
+    tolerance: Duration,
+    /// Until when it is waited for.
+    pub latest: Instant,
+    /// When it ends by itself: the timeout of a poll.
+    pub timeout: Option<Instant>,
+    progress: Progress,
+}
+
+/// How far a call has come that was tried before.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// It was tried before.
+    pub blocked: bool,
+    /// Bytes so far.
+    pub done: usize,
+    /// When it gives up.
+    pub deadline: Option<Instant>,
+}
+
+/// What a call gives.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Returned {
+    Value(i64),
+    /// A new descriptor, which gets the number that the script gives it.
+    Socket(Handle, bool),
+    Epoll,
+    Error(&'static str),
+    /// Not yet; by itself at the time given.
+    Blocks(Option<Instant>),
+}
+
+impl From<SocketError> for Returned {
+    fn from(error: SocketError) -> Returned {
+        Returned::Error(errno(error))
+    }
+}
+
+/// Makes a call; one that blocks is left in the machine.
+pub(super) fn begin<'a>(
+    machine: &mut Machine<'a>,
+    line: u32,
+    call: &'a Call,
+    end: Option<Instant>,
+) -> Result<()> {
+    let mut progress = Progress::default();
+    let start = machine.now;
+    let returned = attempt(machine, line, call, &mut progress)?;
+    let tolerance = machine.tolerance(end.unwrap_or(start));
+    let latest = end.map_or(start + FOR_EVER, |end| end + tolerance);
+    if let Returned::Blocks(timeout) = returned {
+        machine.note(start, format!("{} ...", shown(call)));
+        progress.blocked = true;
+        machine.pending = Some(Pending { line, call, end, tolerance, latest, timeout, progress });
+        machine.settle(line, false)?;
+        // A call without an end must not let the script go on before it.
+        while end.is_none() && machine.pending.is_some() {
+            if !machine.step(line, latest)? {
+                return Err(failed(line, format!("{call} blocks for ever")));
+            }
+        }
+        return Ok(());
+    }
+    machine.note(start, shown(call));
+    machine.settle(line, false)?;
+    complete(machine, line, call, returned, end.map(|end| (end, tolerance)))
+}
+
+/// Tries a call again that blocks; whether it has ended.
+pub(super) fn retry(machine: &mut Machine<'_>) -> Result<bool> {
+    let Some(mut pending) = machine.pending.take() else { return Ok(false) };
+    match attempt(machine, pending.line, pending.call, &mut pending.progress)? {
+        Returned::Blocks(timeout) => {
+            pending.timeout = timeout;
+            machine.pending = Some(pending);
+            Ok(false)
+        }
+        returned => {
+            machine.note(machine.now, format!("... {}", shown(pending.call)));
+            let end = pending.end.map(|end| (end, pending.tolerance));
+            complete(machine, pending.line, pending.call, returned, end)?;
+            Ok(true)
+        }
+    }
+}
+
+/// Holds a result against the expected one, and the time against the expected end.
+fn complete(
+    machine: &mut Machine<'_>,
+    line: u32,
+    call: &Call,
+    returned: Returned,
+    end: Option<(Instant, Duration)>,
+) -> Result<()> {
+    if let Some((end, tolerance)) = end {
+        let now = machine.now;
+        if now + tolerance < end || now > end + tolerance {
+            let (end, now) = (machine.clock(end), machine.clock(now));
+            return Err(failed(line, format!("{} ends at {now}, not at {end}", call.name)));
+        }
+    }
+    let expected = match &call.result {
+        Expr::Any => None,
+        result => Some(value(line, result)?),
+    };
+    let seen = match returned {
+        Returned::Value(value) => value,
+        Returned::Socket(handle, nonblocking) => {
+            let number = expected.filter(|number| *number >= 0).unwrap_or(-1);
+            machine.fds.insert(number, Fd::Socket(Socket::new(handle, nonblocking)));
+            number
+        }
+        Returned::Epoll => {
+            let number = expected.filter(|number| *number >= 0).unwrap_or(-1);
+            machine.fds.insert(number, Fd::Epoll(Vec::new()));
+            number
+        }
+        Returned::Blocks(_) => return Ok(()),
+        Returned::Error(errno) => {
+            let wanted = call.errno.as_deref();
+            let same = wanted.is_some_and(|wanted| constant(wanted) == constant(errno));
+            return match expected {
+                None => Ok(()),
+                Some(-1) if same || wanted.is_none() => Ok(()),
+                Some(_) => Err(failed(line, format!("{call}: it gives -1 {errno}"))),
+            };
+        }
+    };
+    match expected {
+        Some(expected) if expected != seen || expected == -1 => {
+            Err(failed(line, format!("{call}: it gives {seen}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes a call, or tries it again.
+fn attempt(
+    machine: &mut Machine<'_>,
+    line: u32,
+    call: &Call,
+    progress: &mut Progress,
+) -> Result<Returned> {
+    match &call.name[..] {
+        "socket" => return socket(machine, line, call),
+        "epoll_create" | "epoll_create1" => return Ok(Returned::Epoll),
+        "poll" => return wait::poll(machine, line, call, progress),
+        "close" => return close(machine, line, call, progress),
+        _ => {}
+    }
+    let fd = integer(line, call, 0)?;
+    if !machine.fds.contains(fd) {
+        return Ok(Returned::Error("EBADF"));
+    }
+    match &call.name[..] {
+        "epoll_ctl" => return wait::epoll_ctl(machine, line, call),
+        "epoll_wait" => return wait::epoll_wait(machine, line, call, progress),
+        _ => {}
+    }
+    let Some(socket) = machine.fds.socket(fd).copied() else {
+        return Ok(Returned::Error("ENOTSOCK"));
+    };
+    match &call.name[..] {
+        "bind" => {
+            let local = address(line, call, 1, SocketAddr::new(LOCAL.into(), PORT))?;
+            let (tcp, _, net) = machine.parts(line)?;
+            Ok(result(tcp.bind(socket.handle, local, net).map(|()| 0)))
+        }
+        "listen" => {
+            let backlog = integer(line, call, 1)?.max(0) as usize;
+            let (tcp, _, _) = machine.parts(line)?;
+            let listened = tcp.listen(socket.handle, backlog);
+            machine.listening |= listened.is_ok();
+            Ok(result(listened.map(|()| 0)))
+        }
+        "accept" | "accept4" => accept(machine, line, call, socket),
+        "connect" => connect(machine, line, call, fd, socket, progress),
+        "write" | "send" | "sendto" | "writev" => {
+            stream::send(machine, line, call, socket, progress)
+        }
+        "read" | "recv" | "recvfrom" | "readv" => {
+            stream::receive(machine, line, call, socket, progress)
+        }
+        "sendmsg" => messages::send(machine, line, call, socket, progress),
+        "recvmsg" => messages::receive(machine, line, call, socket, progress),
+        "shutdown" => {
+            let how = match integer(line, call, 1)? {
+                0 => tcp::Shutdown::Read,
+                1 => tcp::Shutdown::Write,
+                2 => tcp::Shutdown::Both,
+                _ => return Ok(Returned::Error("EINVAL")),
+            };
+            let (tcp, now, net) = machine.parts(line)?;
+            Ok(result(tcp.shutdown(now, socket.handle, how, net).map(|()| 0)))
+        }
+        "setsockopt" => options::set(machine, line, call, fd, socket),
+        "getsockopt" => options::get(machine, line, call, socket),
+        "fcntl" => fcntl(machine, line, call, fd, socket),
+        "ioctl" => ioctl(machine, line, call, socket),
+        name => Err(unsupported(line, format!("the call {name}"))),
+    }
+}
+
+fn socket(machine: &mut Machine<'_>, line: u32, call: &Call) -> Result<Returned> {
+    let kind = integer(line, call, 1)?;
+    let protocol = integer(line, call, 2)?;
+    let domain = call.args.first().filter(|arg| **arg != Expr::Any);
+    if domain.is_some_and(|domain| value(line, domain).ok() != Some(2)) {
+        return Err(unsupported(line, "sockets other than AF_INET"));
+    }
+    if kind & 0xf != 1 || !matches!(protocol, 0 | 6) {
+        return Err(unsupported(line, "sockets other than TCP's"));
+    }
+    let settings = machine.setup.settings.clone();
+    let (tcp, now, net) = machine.parts(line)?;
+    let handle = match tcp.open() {
+        Ok(handle) => handle,
+        Err(error) => return Ok(error.into()),
+    };
+    for setting in settings {
+        if tcp.set(now, handle, setting.clone(), net).is_err() {
+            return Err(unsupported(line, format!("the setting {setting:?} with this TCP")));
+        }
+    }
+    Ok(Returned::Socket(handle, kind & 0o4000 != 0))
+}
+
+fn accept(machine: &mut Machine<'_>, line: u32, call: &Call, socket: Socket) -> Result<Returned> {
+    let flags = if call.name == "accept4" { integer(line, call, 3)? } else { 0 };
+    let (tcp, _, _) = machine.parts(line)?;
+    Ok(match tcp.accept(socket.handle) {
+        Ok((handle, _)) => Returned::Socket(handle, flags & 0o4000 != 0),
+        Err(SocketError::WouldBlock) if !socket.nonblocking => Returned::Blocks(None),
+        Err(error) => error.into(),
+    })
+}
+
+fn connect(
+    machine: &mut Machine<'_>,
+    line: u32,
+    call: &Call,
+    fd: i64,
+    socket: Socket,
+    progress: &Progress,
+) -> Result<Returned> {
+    let handle = socket.handle;
+    let blocks =
+        |socket: Socket| if socket.nonblocking { None } else { Some(Returned::Blocks(None)) };
+    if socket.connecting {
+        let (tcp, now, _) = machine.parts(line)?;
+        let ended = tcp.readiness(handle).intersects(Readiness::WRITABLE | Readiness::ERROR);
+        let state = tcp.info(now, handle).map(|info| info.state);
+        let error = if ended { tcp.take_error(handle) } else { None };
+        let ended = ended || !matches!(state, Ok(tcp::State::SynSent | tcp::State::SynReceived));
+        if !ended {
+            return Ok(blocks(socket).unwrap_or(Returned::Error("EALREADY")));
+        }
+        if let Some(socket) = machine.fds.socket_mut(fd) {
+            socket.connecting = false;
+        }
+        return Ok(match (error, state) {
+            (Some(error), _) => error.into(),
+            (None, Ok(state)) if state.is_synchronized() => Returned::Value(0),
+            (None, _) => Returned::Error("ECONNABORTED"),
+        });
+    }
+    debug_assert!(!progress.blocked);
+    let peer = address(line, call, 1, SocketAddr::new(REMOTE.into(), PORT))?;
+    let (tcp, now, net) = machine.parts(line)?;
+    let local = tcp.info(now, handle).map_or(0, |info| info.local.port());
+    let begun = tcp.connect(now, handle, peer, net);
+    if begun == Err(SocketError::InProgress) {
+        machine.flows.push(Flow::new(SocketAddr::new(LOCAL.into(), local), peer));
+        machine.current = Some(machine.flows.len() - 1);
+        machine.listening = false;
+        if let Some(socket) = machine.fds.socket_mut(fd) {
+            socket.connecting = true;
+        }
+        return Ok(blocks(socket).unwrap_or(Returned::Error("EINPROGRESS")));
+    }
+    Ok(result(begun.map(|()| 0)))
+}
+
+fn close(
+    machine: &mut Machine<'_>,
+    line: u32,
+    call: &Call,
+    progress: &mut Progress,
+) -> Result<Returned> {
+    let fd = integer(line, call, 0)?;
+    let Some(socket) = machine.fds.socket(fd).copied() else {
+        let known = machine.fds.remove(fd).is_some();
+        return Ok(if known { Returned::Value(0) } else { Returned::Error("EBADF") });
+    };
+    let (tcp, now, net) = machine.parts(line)?;
+    let linger = tcp.settings(socket.handle).ok().and_then(|settings| settings.linger);
+    if let Some(linger) = linger.filter(|linger| !linger.is_zero() && !socket.nonblocking) {
+        // Waits until the peer has everything.
+        if progress.deadline.is_none() {
+            progress.deadline = Some(now + linger);
+            let _ = tcp.shutdown(now, socket.handle, tcp::Shutdown::Write, net);
+        }
+        use tcp::State::{CloseWait, Closing, Established, FinWait1, LastAck};
+        let state = tcp.info(now, socket.handle).map(|info| info.state);
+        let owes = matches!(state, Ok(Established | FinWait1 | Closing | CloseWait | LastAck));
+        if owes && progress.deadline.is_some_and(|deadline| now < deadline) {
+            return Ok(Returned::Blocks(progress.deadline));
+        }
+    }
+    tcp.close(now, socket.handle, net);
+    machine.fds.remove(fd);
+    Ok(Returned::Value(0))
+}
+
+fn fcntl(
+    machine: &mut Machine<'_>,
+    line: u32,
+    call: &Call,
+    fd: i64,
+    socket: Socket,
+) -> Result<Returned> {
+    const NONBLOCK: i64 = 0o4000;
+    const RDWR: i64 = 2;
+    match integer(line, call, 1)? {
+        3 => Ok(Returned::Value(RDWR | if socket.nonblocking { NONBLOCK } else { 0 })),
+        4 => {
+            let flags = integer(line, call, 2)?;
+            if let Some(socket) = machine.fds.socket_mut(fd) {
+                socket.nonblocking = flags & NONBLOCK != 0;
+            }
+            Ok(Returned::Value(0))
+        }
+        _ => Err(unsupported(line, format!("{call}"))),
+    }
+}
+
+fn ioctl(machine: &mut Machine<'_>, line: u32, call: &Call, socket: Socket) -> Result<Returned> {
+    let request = integer(line, call, 1)?;
+    let (tcp, now, _) = machine.parts(line)?;
+    let info = match tcp.info(now, socket.handle) {
+        Ok(info) => info,
+        Err(error) => return Ok(error.into()),
+    };
+    if info.state == tcp::State::Listen {
+        return Ok(Returned::Error("EINVAL"));
+    }
+    let seen = match request {
+        0x541b => info.receive_queue as i64,
+        0x5411 => info.send_queue as i64,
+        0x894b => info.notsent_bytes.into(),
+        _ => return Err(unsupported(line, format!("{call}"))),
+    };
+    let expected = first_of_list(line, call, 2)?;
+    if expected.is_some_and(|expected| expected != seen) {
+        return Err(failed(line, format!("{call}: it tells {seen}")));
+    }
+    Ok(Returned::Value(0))
+}
+
+/// What a call of TCP's gives.
+pub(super) fn result(result: std::result::Result<i64, SocketError>) -> Returned {
+    match result {
+        Ok(value) => Returned::Value(value),
+        Err(error) => error.into(),
+    }
+}
+
+/// Linux's name for an error.
+pub(super) fn errno(error: SocketError) -> &'static str {
+    match error {
+        SocketError::WouldBlock => "EAGAIN",
+        SocketError::InProgress => "EINPROGRESS",
+        SocketError::BadHandle => "EBADF",
+        SocketError::Invalid => "EINVAL",
+        SocketError::AddrInUse => "EADDRINUSE",
+        SocketError::AddrNotAvailable => "EADDRNOTAVAIL",
+        SocketError::NotConnected => "ENOTCONN",
+        SocketError::AlreadyConnected => "EISCONN",
+        SocketError::DestinationRequired => "EDESTADDRREQ",
+        SocketError::Refused => "ECONNREFUSED",
+        SocketError::Reset => "ECONNRESET",
+        SocketError::Aborted => "ECONNABORTED",
+        SocketError::TimedOut => "ETIMEDOUT",
+        SocketError::BrokenPipe => "EPIPE",
+        SocketError::HostUnreachable => "EHOSTUNREACH",
+        SocketError::NetworkUnreachable => "ENETUNREACH",
+        SocketError::ProtocolUnreachable => "ENOPROTOOPT",
+        SocketError::MessageTooLong => "EMSGSIZE",
+        SocketError::Denied => "EACCES",
+        SocketError::NoBuffers => "ENOBUFS",
+        _ => "EOPNOTSUPP",
+    }
+}
+
+/// A number, a constant, or several of them or'ed.
+pub(super) fn value(line: u32, expr: &Expr) -> Result<i64> {
+    match expr {
+        Expr::Int(value) => Ok(*value),
+        Expr::Word(name) => {
+            constant(name).ok_or_else(|| unsupported(line, format!("the constant {name}")))
+        }
+        Expr::Or(a, b) => Ok(value(line, a)? | value(line, b)?),
+        Expr::Apply(name, args) if matches!(&name[..], "htons" | "htonl" | "ntohs" | "ntohl") => {
+            args.first().map_or_else(|| Err(failed(line, "no argument")), |arg| value(line, arg))
+        }
+        other => Err(failed(line, format!("a number is wanted, not {other}"))),
+    }
+}
+
+/// An argument that is a number.
+pub(super) fn integer(line: u32, call: &Call, place: usize) -> Result<i64> {
+    match call.args.get(place) {
+        Some(arg) => value(line, arg),
+        None => Err(failed(line, format!("{} has too few arguments", call.name))),
+    }
+}
+
+/// The number in `[n]`; `None` for `[...]` and `...`.
+pub(super) fn first_of_list(line: u32, call: &Call, place: usize) -> Result<Option<i64>> {
+    match call.args.get(place) {
+        Some(Expr::List(items)) => match items.first() {
+            None | Some(Expr::Any) => Ok(None),
+            Some(item) => value(line, item).map(Some),
+        },
+        Some(Expr::Any) | None => Ok(None),
+        Some(other) => value(line, other).map(Some),
+    }
+}
+
+/// A socket address; `...` is `default`.
+fn address(line: u32, call: &Call, place: usize, default: SocketAddr) -> Result<SocketAddr> {
+    let Some(Expr::Struct(fields)) = call.args.get(place) else { return Ok(default) };
+    let mut addr = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    for field in fields {
+        match (field.name.as_deref(), &field.value) {
+            (Some("sa_family" | "sin_family"), family) if value(line, family)? == 2 => {}
+            (Some("sin_port"), port) => addr.set_port(value(line, port)? as u16),
+            (Some("sin_addr"), Expr::Apply(_, args)) => match args.first() {
+                Some(Expr::Str(text)) => match text.parse() {
+                    Ok(ip) => addr.set_ip(ip),
+                    Err(_) => return Err(failed(line, format!("no address: {text}"))),
+                },
+                _ => return Err(failed(line, "an address without text")),
+            },
+            (Some("sin_addr"), number) if value(line, number)? == 0 => {}
+            (name, value) => {
+                return Err(unsupported(line, format!("an address with {name:?}={value}")));
+            }
+        }
+    }
+    Ok(addr)
+}

@@ -1,0 +1,200 @@
+//! The commands that scripts give to a shell: those that set up a kernel's TCP set up ours; any
+//! other makes the script unsupported.
+
+use std::time::Duration;
+
+use tcp::{CONGESTION_CONTROLS, Config, KeepAlive, Setting, Sizes};
+
+use super::report::{Result, unsupported};
+
+/// What a script's commands have set.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub config: Config,
+    /// Bytes of the link's MTU.
+    pub mtu: usize,
+    /// What every new socket begins with.
+    pub settings: Vec<Setting>,
+    pub keep_alive: KeepAlive,
+}
+
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup {
+            config: Config::default(),
+            mtu: 1500,
+            settings: Vec::new(),
+            keep_alive: KeepAlive::default(),
+        }
+    }
+}
+
+impl Setup {
+    /// Runs commands. `running`: the TCP is there already, and only what is so anyway can be set.
+    pub(super) fn run(&mut self, line: u32, commands: &str, running: bool) -> Result<()> {
+        let before = running.then(|| self.config_text());
+        for command in
+            commands.replace("\\\n", " ").split(['\n', ';']).flat_map(|row| row.split("&&"))
+        {
+            self.command(line, command.trim())?;
+        }
+        match before {
+            Some(before) if before != self.config_text() => {
+                Err(unsupported(line, format!("a setting of the stack in mid-flight: {commands}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn config_text(&self) -> String {
+        format!("{:?} {}", self.config, self.mtu)
+    }
+
+    fn command(&mut self, line: u32, command: &str) -> Result<()> {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let [program, args @ ..] = &words[..] else { return Ok(()) };
+        let unknown = || unsupported(line, format!("the command `{command}`"));
+        match (program.rsplit('/').next().unwrap_or_default(), args) {
+            // What a stack starts with is what this file sets (see `Config::default`).
+            ("defaults.sh" | "true" | ":", _) => Ok(()),
+            (name, []) if name.starts_with("sysctl_restore") => Ok(()),
+            ("set_sysctls.py", args) => args.iter().try_for_each(|arg| {
+                let (path, value) = arg.split_once('=').ok_or_else(unknown)?;
+                self.sysctl(line, path, value)
+            }),
+            ("sysctl", args) => self.sysctls(line, args, unknown),
+            ("echo", [value @ .., ">", path]) => self.sysctl(line, path, &value.join(" ")),
+            // Segments are never longer than the MSS here.
+            ("ethtool", ["-K", _, ..]) if args[2..].iter().all(|arg| is_offload(arg)) => Ok(()),
+            ("ip", ["tcp_metrics", ..]) => Ok(()),
+            ("ip", ["link", "set", rest @ ..]) => self.mtu(rest).ok_or_else(unknown),
+            ("ifconfig", [_, rest @ ..]) => self.mtu(rest).ok_or_else(unknown),
+            _ => Err(unknown()),
+        }
+    }
+
+    fn mtu(&mut self, args: &[&str]) -> Option<()> {
+        let at = args.iter().position(|arg| *arg == "mtu")?;
+        self.mtu = args.get(at + 1)?.parse().ok().filter(|mtu| (68..=65535).contains(mtu))?;
+        Some(())
+    }
+
+    /// `sysctl -q net.ipv4.tcp_sack=0 net.ipv4.tcp_rmem="1 2 3"`
+    fn sysctls(
+        &mut self,
+        line: u32,
+        args: &[&str],
+        unknown: impl Fn() -> super::report::Stop,
+    ) -> Result<()> {
+        let all = args.iter().filter(|arg| !arg.starts_with('-')).copied().collect::<Vec<_>>();
+        let all = all.join(" ");
+        let mut rest = &all[..];
+        while let Some((name, after)) = rest.split_once('=') {
+            let after = after.trim_start();
+            let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''));
+            let (value, next) = match quote {
+                Some(quote) => after[1..].split_once(quote).ok_or_else(&unknown)?,
+                None => after.split_once(' ').unwrap_or((after, "")),
+            };
+            self.sysctl(line, name.trim(), value)?;
+            rest = next.trim_start();
+        }
+        if rest.is_empty() { Ok(()) } else { Err(unknown()) }
+    }
+
+    fn sysctl(&mut self, line: u32, path: &str, value: &str) -> Result<()> {
+        let value = value.trim().trim_matches(['"', '\'']);
+        let name = path.rsplit(['/', '.']).next().unwrap_or_default();
+        match self.set(name, value) {
+            Some(()) => Ok(()),
+            None => Err(unsupported(line, format!("the setting {name} = {value}"))),
+        }
+    }
+
+    /// Sets what a kernel's setting of this name sets; `None` where we have no such thing.
+    fn set(&mut self, name: &str, value: &str) -> Option<()> {
+        let config = &mut self.config;
+        let number = || value.parse::<u32>().ok();
+        let flag = || number().map(|value| value != 0);
+        let secs = || number().map(|secs| Duration::from_secs(secs.into()));
+        match name {
+            "tcp_timestamps" => config.timestamps = flag()?,
+            "tcp_window_scaling" => config.window_scaling = flag()?,
+            "tcp_slow_start_after_idle" => config.slow_start_after_idle = flag()?,
+            "tcp_syn_retries" => config.syn_retries = number()?,
+            "tcp_synack_retries" => config.syn_ack_retries = number()?,
+            "tcp_retries2" => config.retries = number()?,
+            "tcp_orphan_retries" => config.orphan_retries = number().filter(|n| *n > 0)?,
+            "tcp_fin_timeout" => config.fin_wait2 = secs()?,
+            "tcp_wmem" => config.send_buffer = sizes(value)?,
+            "tcp_rmem" => config.receive_buffer = sizes(value)?,
+            "tcp_challenge_ack_limit" => config.challenge_acks = number()?,
+            "tcp_max_syn_backlog" => config.syn_queue = number()? as usize,
+            "somaxconn" => config.max_backlog = number()? as usize,
+            "tcp_congestion_control" => {
+                let known = match value {
+                    "reno" => "newreno",
+                    other => other,
+                };
+                config.congestion = tcp::find(CONGESTION_CONTROLS, known)?;
+            }
+            "tcp_notsent_lowat" => {
+                let bytes = value.parse::<i64>().ok()?;
+                self.settings.push(Setting::NotSentLowat(bytes.try_into().unwrap_or(usize::MAX)));
+            }
+            "tcp_keepalive_time" => self.keep_alive.idle = secs()?,
+            "tcp_keepalive_intvl" => self.keep_alive.interval = secs()?,
+            "tcp_keepalive_probes" => self.keep_alive.count = number()?,
+            // How a kernel cuts its work up, which nobody sees on the wire once segments are
+            // joined; and what it remembers from other connections, of which there are none.
+            "tcp_min_tso_segs"
+            | "tcp_tso_win_divisor"
+            | "tcp_tso_rtt_log"
+            | "tcp_mem"
+            | "tcp_limit_output_bytes"
+            | "tcp_autocorking"
+            | "tcp_no_metrics_save"
+            | "tcp_no_ssthresh_metrics_save" => {}
+            // What we always do, and have no switch for.
+            _ if ALWAYS.contains(&(name, value)) => {}
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+/// Settings that are always so here.
+const ALWAYS: &[(&str, &str)] = &[
+    ("tcp_sack", "1"),
+    ("tcp_dsack", "1"),
+    ("tcp_fack", "0"),
+    ("tcp_ecn", "0"),
+    ("tcp_frto", "2"),
+    ("tcp_early_retrans", "3"),
+    ("tcp_recovery", "1"),
+    ("tcp_reordering", "3"),
+    ("tcp_syncookies", "1"),
+    ("tcp_mtu_probing", "0"),
+    ("tcp_moderate_rcvbuf", "1"),
+    ("tcp_stdurg", "0"),
+    ("tcp_abort_on_overflow", "0"),
+    ("tcp_thin_linear_timeouts", "0"),
+    ("tcp_retrans_collapse", "0"),
+    ("tcp_invalid_ratelimit", "500"),
+    ("tcp_fastopen", "0"),
+    // HyStart with both detectors.
+    ("hystart_detect", "3"),
+    ("hystart", "1"),
+];
+
+/// `4096 131072 6291456`
+fn sizes(value: &str) -> Option<Sizes> {
+    let mut numbers = value.split_whitespace().map(|word| word.parse().ok());
+    let sizes = Sizes { min: numbers.next()??, default: numbers.next()??, max: numbers.next()?? };
+    let ordered = sizes.min <= sizes.max && numbers.next().is_none();
+    ordered.then_some(sizes)
+}
+
+fn is_offload(word: &str) -> bool {
+    matches!(word, "tso" | "gso" | "gro" | "lro" | "on" | "off")
+}

@@ -1,0 +1,178 @@
+//! `poll` and `epoll`.
+
+use std::time::Duration;
+
+use ip::{Handle, Readiness};
+
+use super::calls::{Progress, Returned, integer, value};
+use super::fds::Interest;
+use super::machine::Machine;
+use super::report::{Result, failed, unsupported};
+use super::script::{Call, Expr, Field};
+
+const IN: i64 = 0x1 | 0x40;
+const PRI: i64 = 0x2;
+const OUT: i64 = 0x4 | 0x100;
+const ERR: i64 = 0x8;
+const HUP: i64 = 0x10;
+const NVAL: i64 = 0x20;
+const RDHUP: i64 = 0x2000;
+const ONESHOT: i64 = 1 << 30;
+const EDGE: i64 = 1 << 31;
+
+/// What is so of a socket, as poll has it.
+fn events(machine: &mut Machine<'_>, line: u32, handle: Handle) -> Result<i64> {
+    let (tcp, _, _) = machine.parts(line)?;
+    let readiness = tcp.readiness(handle);
+    let closed = Readiness::READ_CLOSED | Readiness::WRITE_CLOSED;
+    Ok([
+        (readiness.contains(Readiness::READABLE), IN),
+        (readiness.contains(Readiness::WRITABLE), OUT),
+        (readiness.contains(Readiness::URGENT), PRI),
+        (readiness.contains(Readiness::READ_CLOSED), RDHUP),
+        (readiness.contains(closed), HUP),
+        (readiness.contains(Readiness::ERROR), ERR),
+    ]
+    .into_iter()
+    .filter(|(is_so, _)| *is_so)
+    .fold(0, |all, (_, events)| all | events))
+}
+
+fn member(line: u32, fields: &[Field], name: &str) -> Result<i64> {
+    match fields.iter().find(|field| field.name.as_deref() == Some(name)) {
+        Some(field) => value(line, &field.value),
+        None => Err(failed(line, format!("a structure without {name}"))),
+    }
+}
+
+/// Until when a call waits: `timeout` is in milliseconds, below zero for ever.
+fn blocks(machine: &Machine<'_>, timeout: i64, progress: &mut Progress) -> Option<Returned> {
+    let now = machine.now;
+    let Ok(millis) = u64::try_from(timeout) else { return Some(Returned::Blocks(None)) };
+    let deadline = *progress.deadline.get_or_insert(now + Duration::from_millis(millis));
+    (now < deadline).then_some(Returned::Blocks(Some(deadline)))
+}
+
+/// `poll([{fd=4, events=POLLIN, revents=POLLIN}], 1, 1000)`
+pub(super) fn poll(
+    machine: &mut Machine<'_>,
+    line: u32,
+    call: &Call,
+    progress: &mut Progress,
+) -> Result<Returned> {
+    let Some(Expr::List(entries)) = call.args.first() else {
+        return Err(failed(line, "poll needs a list"));
+    };
+    let mut seen = Vec::new();
+    for entry in entries {
+        let Expr::Struct(fields) = entry else { return Err(failed(line, "no pollfd")) };
+        let fd = member(line, fields, "fd")?;
+        let asked = member(line, fields, "events")? | ERR | HUP;
+        let found = match machine.fds.socket(fd).map(|socket| socket.handle) {
+            Some(handle) => events(machine, line, handle)? & asked,
+            None => NVAL,
+        };
+        seen.push((fields, found));
+    }
+    let ready = seen.iter().filter(|(_, found)| *found != 0).count();
+    if ready == 0
+        && let Some(blocks) = blocks(machine, integer(line, call, 2)?, progress)
+    {
+        return Ok(blocks);
+    }
+    for (fields, found) in seen {
+        let named = fields.iter().any(|field| field.name.as_deref() == Some("revents"));
+        let expected = if named { member(line, fields, "revents")? } else { 0 };
+        if expected != found {
+            return Err(failed(line, format!("revents is {found:#x}, not {expected:#x}")));
+        }
+    }
+    Ok(Returned::Value(ready as i64))
+}
+
+/// `epoll_ctl(5, EPOLL_CTL_ADD, 4, {events=EPOLLIN, fd=4})`
+pub(super) fn epoll_ctl(machine: &mut Machine<'_>, line: u32, call: &Call) -> Result<Returned> {
+    let (epfd, fd) = (integer(line, call, 0)?, integer(line, call, 2)?);
+    let events = match call.args.get(3) {
+        Some(Expr::Struct(fields)) => member(line, fields, "events")?,
+        _ => 0,
+    };
+    if machine.fds.socket(fd).is_none() {
+        return Ok(Returned::Error("EBADF"));
+    }
+    let Some(interests) = machine.fds.epoll_mut(epfd) else {
+        return Ok(Returned::Error("EINVAL"));
+    };
+    let known = interests.iter().position(|interest| interest.fd == fd);
+    let interest = Interest { fd, events, changed: true };
+    match (integer(line, call, 1)?, known) {
+        (1, None) => interests.push(interest),
+        (2, Some(at)) => {
+            interests.remove(at);
+        }
+        (3, Some(at)) => interests[at] = interest,
+        (1, Some(_)) => return Ok(Returned::Error("EEXIST")),
+        (2 | 3, None) => return Ok(Returned::Error("ENOENT")),
+        _ => return Ok(Returned::Error("EINVAL")),
+    }
+    Ok(Returned::Value(0))
+}
+
+/// `epoll_wait(5, {events=EPOLLIN, fd=4}, 1, 1000)`
+pub(super) fn epoll_wait(
+    machine: &mut Machine<'_>,
+    line: u32,
+    call: &Call,
+    progress: &mut Progress,
+) -> Result<Returned> {
+    let epfd = integer(line, call, 0)?;
+    let Some(interests) = machine.fds.epoll_mut(epfd) else {
+        return Ok(Returned::Error("EINVAL"));
+    };
+    let asked: Vec<_> = interests.iter().map(|i| (i.fd, i.events, i.changed)).collect();
+    let most = integer(line, call, 2)?.max(1) as usize;
+    let mut ready = Vec::new();
+    for (fd, wanted, changed) in asked {
+        let Some(handle) = machine.fds.socket(fd).map(|socket| socket.handle) else { continue };
+        // A one-shot interest that was told is left without any event.
+        let found = match wanted & !(EDGE | ONESHOT) {
+            0 => 0,
+            wanted => events(machine, line, handle)? & (wanted | ERR | HUP),
+        };
+        if found != 0 && (changed || wanted & EDGE == 0) && ready.len() < most {
+            ready.push((fd, found));
+        }
+    }
+    if ready.is_empty()
+        && let Some(blocks) = blocks(machine, integer(line, call, 3)?, progress)
+    {
+        return Ok(blocks);
+    }
+    if let Some(interests) = machine.fds.epoll_mut(epfd) {
+        for interest in interests.iter_mut() {
+            if ready.iter().any(|(fd, _)| *fd == interest.fd) {
+                interest.changed = false;
+                if interest.events & ONESHOT != 0 {
+                    interest.events &= EDGE | ONESHOT;
+                }
+            }
+        }
+    }
+    let expected = match call.args.get(1) {
+        Some(Expr::List(entries)) => &entries[..],
+        Some(entry @ Expr::Struct(_)) => std::slice::from_ref(entry),
+        _ => return Ok(Returned::Value(ready.len() as i64)),
+    };
+    for (expected, (fd, found)) in expected.iter().zip(&ready) {
+        let Expr::Struct(fields) = expected else { return Err(failed(line, "no epoll_event")) };
+        let name = ["fd", "ptr", "u32", "u64"]
+            .into_iter()
+            .find(|name| fields.iter().any(|field| field.name.as_deref() == Some(name)));
+        let Some(name) = name else { return Err(unsupported(line, "an epoll_event without data")) };
+        let expected = (member(line, fields, name)?, member(line, fields, "events")?);
+        if expected != (*fd, *found) {
+            return Err(failed(line, format!("fd {fd} is ready for {found:#x}")));
+        }
+    }
+    Ok(Returned::Value(ready.len() as i64))
+}
