@@ -53,7 +53,8 @@ impl Machine<'_> {
         };
         let Some(mut run) = run else {
             self.now = latest;
-            return Err(self.missing(line, packet, index, latest));
+            let window = self.window(from, to);
+            return Err(self.missing(line, packet, index, &window));
         };
         for place in run.places.iter().rev() {
             self.queue.remove(*place);
@@ -67,21 +68,17 @@ impl Machine<'_> {
             }
             None => return Ok(()),
         };
-        let window = match to {
-            Instant::FAR_FUTURE => "any time".to_string(),
-            to if to == from => self.clock(from),
-            to => format!("{}~{}", self.clock(from), self.clock(to)),
-        };
         let seen = format!("{} > {}", self.clock(run.at), show(packet, &run));
-        let difference = Some((format!("{window} > {packet}"), seen));
+        let difference = Some((format!("{} > {packet}", self.window(from, to)), seen));
         Err(Stop::Failed(Failure { line, reason, difference, trace: Vec::new() }))
     }
 
     /// Nothing came. Time goes on a little, to show what would have come instead.
-    fn missing(&mut self, line: u32, expected: &Packet, index: usize, latest: Instant) -> Stop {
+    fn missing(&mut self, line: u32, expected: &Packet, index: usize, window: &str) -> Stop {
         let mut seen = "nothing".to_string();
         self.pending = None;
-        while self.step(line, latest + OVERDUE).unwrap_or(false) {
+        let limit = self.now + OVERDUE;
+        while self.step(line, limit).unwrap_or(false) {
             if let Ok(Some(mut run)) = self.joined(line, index, 0) {
                 in_script_time(&self.flows[index], &mut run.segment);
                 seen = format!("{} > {}", self.clock(run.at), show(expected, &run));
@@ -89,8 +86,17 @@ impl Machine<'_> {
             }
         }
         let reason = "a packet does not come".to_string();
-        let expected = format!("{} > {expected}", self.clock(latest));
+        let expected = format!("{window} > {expected}");
         Stop::Failed(Failure { line, reason, difference: Some((expected, seen)), trace: vec![] })
+    }
+
+    /// When a packet is expected, as a person reads it.
+    fn window(&self, from: Instant, to: Instant) -> String {
+        match to {
+            Instant::FAR_FUTURE => "any time".to_string(),
+            to if to == from => self.clock(from),
+            to => format!("{}~{}", self.clock(from), self.clock(to)),
+        }
     }
 
     /// The oldest packets of a connection that together have `len` bytes.

@@ -29,7 +29,7 @@ pub(in crate::pkt) struct Buffer<'a> {
 
 /// The buffer and the flags of a call.
 fn buffer<'a>(line: u32, call: &'a Call) -> Result<(Buffer<'a>, i64)> {
-    if call.name.ends_with('v') {
+    if matches!(&call.name[..], "readv" | "writev") {
         return Ok((vector(line, call.args.get(1))?, 0));
     }
     let len = integer(line, call, 2)?;

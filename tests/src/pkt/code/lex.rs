@@ -54,7 +54,8 @@ pub(super) fn statements(source: &str, line: u32) -> Result<Vec<(u32, String, Ve
                     Token::Sign(")") => -1,
                     _ => 0,
                 };
-                let space = if text.ends_with('(') || &rest[..len] == ")" { "" } else { " " };
+                let tight = text.ends_with('(') || matches!(&rest[..len], ")" | ",");
+                let space = if tight { "" } else { " " };
                 text.push_str(space);
                 text.push_str(&rest[..len]);
                 tokens.push(token);
