@@ -352,6 +352,8 @@ pub(crate) fn establish(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segment, 
     tcb.retries = 0;
     tcb.totals.progress = cx.now;
     tcb.totals.last_ack_received = cx.now;
+    // Linux counts from here, where no data came yet.
+    tcb.totals.last_data_received = cx.now;
     tcb.timers.clear(Timer::Retransmit);
     let queued = tcb.rcv.position;
     tcb.rcv.drain();
