@@ -80,6 +80,22 @@ fn a_broadcast_address_is_pinged_only_on_purpose() {
 }
 
 #[test]
+fn after_some_replies_the_missing_ones_are_not_waited_for_long() {
+    let dice = netdev::FaultConfig {
+        loss: netdev::Probability::new(0.5),
+        ..netdev::FaultConfig::default()
+    };
+    let (mut a, _b) = support::pair_over(|device| {
+        // Seed 3 loses some of ten and not all.
+        Box::new(netdev::FaultInjector::new(device, dice, netdev::FaultConfig::default(), 3))
+    });
+    let start = Instant::now();
+    let (status, text) = a.run("ping -c 10 -i 0.01 10.0.0.2");
+    assert!(status.is_success() && !text.contains(" 0% packet loss"), "{text}");
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+}
+
+#[test]
 fn silence_ends_with_the_timeout_and_status_1() {
     let (mut a, b) = pair();
     a.ok("ping -c 1 10.0.0.2");

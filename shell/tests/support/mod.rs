@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use netdev::{Loopback, MacAddr, UnixLink};
+use netdev::{Device, Loopback, MacAddr, UnixLink};
 use shell::{
     Captured, DebugSwitch, DebugTarget, Environment, ExitStatus, HostEnd, Input, Shell, Terminal,
 };
@@ -24,24 +24,29 @@ pub struct Host {
 
 /// 10.0.0.1 and 10.0.0.2 on one link.
 pub fn pair() -> (Host, Host) {
-    let (a, b) = UnixLink::pair().unwrap();
-    (host(1, a.named("veth0")), host(2, b.named("veth0")))
+    pair_over(|device| device)
 }
 
-fn host(last: u8, link: UnixLink) -> Host {
+/// As [`pair`], with the first one's device in a decorator.
+pub fn pair_over(decorate: impl FnOnce(Box<dyn Device>) -> Box<dyn Device>) -> (Host, Host) {
+    let (a, b) = UnixLink::pair().unwrap();
+    (host(1, decorate(Box::new(a.named("veth0")))), host(2, Box::new(b.named("veth0"))))
+}
+
+fn host(last: u8, link: Box<dyn Device>) -> Host {
     let seed = u64::from(last);
     let mut stack = Stack::new(Layers {
         ip: Box::new(ip::Router::new(ip::Config::default(), seed)),
         icmp: Box::new(icmp::Icmp::new(icmp::Config::default(), seed)),
         udp: Box::new(udp::Udp::new(udp::Config::default(), seed)),
-        tcp: Box::new(tcp::SmallTcp::new(seed)),
+        tcp: Box::new(tcp::Tcp::new(tcp::Config::default(), seed)),
     });
     let now = netdev::Instant::ZERO;
     stack.add_loopback(now, Box::new(Loopback::new())).unwrap();
     let mac = MacAddr([0, 0x34, 0x45, 0x67, 0x89, last]);
     let arp = arp::Cache::new(mac, arp::Config::default(), seed);
     let addr = format!("10.0.0.{last}/24").parse().unwrap();
-    stack.add_interface(now, Box::new(link), mac, Some(Box::new(arp)), &[addr], None).unwrap();
+    stack.add_interface(now, link, mac, Some(Box::new(arp)), &[addr], None).unwrap();
     let net = Net::start(stack).unwrap();
 
     let (terminal, screen) = Terminal::capture();

@@ -31,7 +31,8 @@ pub(super) struct Options {
     ttl: u8,
     broadcast: bool,
     interval: Duration,
-    patience: Duration,
+    /// How long to wait for the last replies; `None`: by the round trips seen.
+    patience: Option<Duration>,
 }
 
 impl Command for Ping {
@@ -92,9 +93,8 @@ fn grammar(name: &'static str) -> clap::Command {
         )
         .arg(
             option("timeout", 'W', "SECONDS")
-                .default_value("10")
                 .value_parser(|text: &str| seconds(text, Duration::from_millis(1)))
-                .help("How long to wait for the last replies"),
+                .help("How long to wait for the last replies [default: by those that came, or 10]"),
         )
         .arg(
             Arg::new("broadcast")
@@ -117,6 +117,6 @@ fn options(arguments: &ArgMatches) -> anyhow::Result<Options> {
         ttl: *arguments.get_one("ttl").context("no TTL")?,
         broadcast: arguments.get_flag("broadcast"),
         interval: time("interval")?,
-        patience: time("timeout")?,
+        patience: arguments.get_one("timeout").copied(),
     })
 }

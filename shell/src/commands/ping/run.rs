@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ip::{Hop, Protocol};
 use socket::RawSocket;
@@ -63,7 +63,7 @@ pub(super) fn run(context: &mut Context, options: &Options) -> anyhow::Result<Ex
         run.hear(&hearing, &sending)?;
         let now = Instant::now();
         let done = options.count == Some(run.stats.transmitted);
-        let until = if done { last + options.patience } else { next };
+        let until = if done { last + run.patience() } else { next };
         if done && (run.waiting == 0 || now >= until) {
             break;
         }
@@ -105,7 +105,20 @@ enum Request {
     Answered(Instant),
 }
 
+/// How long the last replies are waited for where none has come at all, as ping(8) does.
+const NO_REPLY: Duration = Duration::from_secs(10);
+/// The least where some have: a busy machine may be late by more than a short round trip.
+const SOME_REPLIES: Duration = Duration::from_secs(1);
+
 impl Run<'_> {
+    /// How long to wait after the last request: who has seen replies knows how long they take.
+    fn patience(&self) -> Duration {
+        self.options.patience.unwrap_or_else(|| match self.stats.max() {
+            Some(longest) => (2 * longest).max(self.options.interval).max(SOME_REPLIES),
+            None => NO_REPLY,
+        })
+    }
+
     fn send(&mut self, socket: &RawSocket) {
         self.stats.transmitted += 1;
         let seq = self.stats.transmitted as u16;

@@ -30,6 +30,11 @@ impl Statistics {
         self.samples += 1;
     }
 
+    /// The longest round trip so far.
+    pub(super) fn max(&self) -> Option<Duration> {
+        (self.samples > 0).then(|| Duration::from_secs_f64(self.max / 1e3))
+    }
+
     /// The closing lines.
     pub(super) fn summary(&self, peer: Ipv4Addr) -> Summary<'_> {
         Summary { of: self, peer }
