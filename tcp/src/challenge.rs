@@ -23,7 +23,8 @@ pub(crate) struct ChallengeLimit {
 /// The limit of one connection: one challenge ACK in 500 ms.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PerConnection {
-    last: Option<Instant>,
+    /// None before this.
+    next: Instant,
 }
 
 impl PerConnection {
@@ -32,9 +33,9 @@ impl PerConnection {
     const INTERVAL: Duration = Duration::from_millis(500);
 
     fn allow(&mut self, now: Instant) -> bool {
-        let allowed = self.last.is_none_or(|last| now.since(last) >= Self::INTERVAL);
+        let allowed = now >= self.next;
         if allowed {
-            self.last = Some(now);
+            self.next = now + Self::INTERVAL;
         }
         allowed
     }

@@ -77,6 +77,9 @@ pub struct Config {
     pub max_time_wait: usize,
     /// Connections of one listener that are not established yet, at most.
     pub syn_queue: usize,
+    /// Whether a full SYN queue is answered with SYN cookies (RFC 4987 §3.6); without them the
+    /// oldest half-open connection makes room (§3.4).
+    pub syn_cookies: bool,
     /// Connections of one listener that wait to be accepted, at most, whatever it asks for.
     pub max_backlog: usize,
     /// Challenge ACKs in a second, about, of all connections together (RFC 5961 §7).
@@ -170,6 +173,7 @@ impl Default for Config {
             max_orphans: 16_384,
             max_time_wait: 32_768,
             syn_queue: 1024,
+            syn_cookies: true,
             max_backlog: 4096,
             challenge_acks: 1000,
             send_buffer: Sizes { min: 4096, default: 256 << 10, max: 4 << 20 },

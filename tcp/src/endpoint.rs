@@ -13,12 +13,14 @@ use crate::listen::Listener;
 use crate::ports::Ports;
 use crate::slab::Slab;
 use crate::stats::Event;
+use crate::syn_cookies::SynCookies;
 use crate::table::{Owner, Table};
 use crate::tcb::{ConnId, Context, Signals, Standing, Tcb};
 use crate::time_wait::{Remains, TimeWait};
 use crate::timers::TimerQueue;
 use crate::{Config, DropReason, Settings, State};
 
+mod cookies;
 mod input;
 mod opening;
 mod options;
@@ -40,6 +42,7 @@ pub struct Tcp {
     time_wait: TimeWait,
     timers: TimerQueue,
     isn: IsnGenerator,
+    cookies: SynCookies,
     ports: Ports,
     challenges: ChallengeLimit,
     drops: Counts<DropReason>,
@@ -82,6 +85,7 @@ impl Tcp {
             time_wait: TimeWait::new(config.time_wait, config.max_time_wait, seed),
             timers: TimerQueue::new(),
             isn: IsnGenerator::new(seed),
+            cookies: SynCookies::new(seed),
             ports: Ports::new(config.ports.clone(), seed),
             challenges: ChallengeLimit::new(config.challenge_acks, seed),
             drops: Counts::default(),
@@ -175,11 +179,10 @@ impl Tcp {
 
     fn enqueue_accepted(&mut self, id: ConnId, handle: Handle) {
         self.events.add(Event::PassiveOpens);
-        if let Some(tcb) = self.connections.get_mut(id.0) {
-            tcb.standing = Standing::Waiting;
-        }
+        let Some(tcb) = self.connections.get_mut(id.0) else { return };
+        let standing = std::mem::replace(&mut tcb.standing, Standing::Waiting);
         if let Some(listener) = self.listener_mut(handle) {
-            listener.half_open.remove(&id);
+            listener.leave(standing);
             listener.ready.push_back(id);
         }
         self.mark_changed(handle);
@@ -199,9 +202,9 @@ impl Tcp {
         match standing {
             // Its user reads the rest and the error; one that waits to be accepted will have one.
             Standing::Owned | Standing::Waiting => {}
-            Standing::HalfOpen => {
+            Standing::HalfOpen(_) => {
                 if let Some(listener) = listener.and_then(|handle| self.listener_mut(handle)) {
-                    listener.half_open.remove(&id);
+                    listener.leave(standing);
                 }
                 self.remove(id);
             }

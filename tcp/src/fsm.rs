@@ -10,7 +10,7 @@
 //!
 //! A step returns `Err` where the RFC says "drop the segment and return".
 
-use netdev::Instant;
+use netdev::{Instant, Segmentation};
 
 use crate::ack::Due;
 use crate::receive::Placed;
@@ -19,7 +19,7 @@ use crate::stats::Event;
 use crate::tcb::{Context, Signals, Tcb};
 use crate::timers::Timer;
 use crate::{DropReason, SeqNum, State, transmit};
-use ip::SocketError;
+use ip::{Datagram, SocketError};
 
 mod acknowledge;
 mod syn_sent;
@@ -41,9 +41,14 @@ pub(crate) struct Arrival<'a> {
 }
 
 impl<'a> Arrival<'a> {
-    pub(crate) fn new(segment: Segment, text: &'a [u8], size: u32) -> Arrival<'a> {
+    /// A segment that came with its text in `datagram`.
+    pub(crate) fn of(segment: Segment, datagram: &'a Datagram) -> Arrival<'a> {
+        let size = match datagram.payload.segmentation() {
+            Segmentation::Tcp4 { size } if size > 0 => u32::from(size),
+            _ => segment.len as u32,
+        };
         let (seq, fin) = (segment.seq, segment.flags.contains(Flags::FIN));
-        Arrival { segment, seq, text, fin, size }
+        Arrival { segment, seq, text: &datagram.payload, fin, size }
     }
 
     fn has(&self, flag: Flags) -> bool {
@@ -340,7 +345,9 @@ pub(crate) fn establish(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segment, 
     let snd = &mut tcb.snd;
     (snd.wnd, snd.wl1, snd.wl2) = (window, segment.seq, segment.ack);
     snd.max_wnd = window;
-    if tcb.retries == 0 {
+    if tcb.by_cookie {
+        // The RTO stays the initial one until there is a sample.
+    } else if tcb.retries == 0 {
         tcb.rtt.sample(cx.now.since(tcb.totals.progress));
     } else {
         // RFC 6298 (5.7).

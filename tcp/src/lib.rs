@@ -133,6 +133,7 @@ mod slab;
 mod small;
 mod state;
 mod stats;
+mod syn_cookies;
 mod table;
 mod tcb;
 #[cfg(any(test, feature = "testing"))]

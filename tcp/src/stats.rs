@@ -37,6 +37,14 @@ netdev::reasons! {
         DelayedAcks = "delayed ACKs sent",
         /// Segments that came out of order.
         OutOfOrder = "segments received out of order",
+        /// SYNs that a full SYN queue was no obstacle to (RFC 4987 §3.6).
+        CookiesSent = "SYN cookies sent",
+        /// Connections that a SYN cookie opened.
+        CookiesTaken = "SYN cookies accepted",
+        /// Acknowledgments without a good cookie while there were some under way.
+        CookiesFailed = "SYN cookies that did not fit",
+        /// Half-open connections that had to go for another (RFC 4987 §3.4).
+        Recycled = "half-open connections recycled",
         /// Connections given up because nobody answered.
         TimedOut = "connections timed out",
         /// Connections without a socket that had to go.

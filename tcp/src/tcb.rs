@@ -67,6 +67,8 @@ pub(crate) struct Tcb {
     pub(crate) readiness: Readiness,
     /// It was established at some time.
     pub(crate) was_established: bool,
+    /// It was opened by a SYN cookie: nobody knows when its SYN-ACK was sent.
+    pub(crate) by_cookie: bool,
 }
 
 /// What the limits of the stack count a connection as.
@@ -74,8 +76,8 @@ pub(crate) struct Tcb {
 pub(crate) enum Standing {
     /// One of a socket.
     Owned,
-    /// In a listener's SYN queue.
-    HalfOpen,
+    /// In a listener's SYN queue, under this number.
+    HalfOpen(u32),
     /// In a listener's accept queue.
     Waiting,
     /// Its socket is closed.
@@ -193,6 +195,7 @@ impl Tcb {
             has_work: false,
             readiness: Readiness::empty(),
             was_established: false,
+            by_cookie: false,
             settings,
         }
     }

@@ -40,13 +40,13 @@ const ALL: [Timer; 7] = [
 pub(crate) struct Timers {
     /// When each is due; [`Instant::FAR_FUTURE`] where it does not run.
     due: [Instant; ALL.len()],
-    /// The earliest entry of the connection in the [`TimerQueue`].
-    queued: Option<Instant>,
+    /// The earliest entry of the connection in the [`TimerQueue`]; the same where it has none.
+    queued: Instant,
 }
 
 impl Timers {
     pub(crate) const fn new() -> Timers {
-        Timers { due: [Instant::FAR_FUTURE; ALL.len()], queued: None }
+        Timers { due: [Instant::FAR_FUTURE; ALL.len()], queued: Instant::FAR_FUTURE }
     }
 
     pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
@@ -67,7 +67,7 @@ impl Timers {
 
     /// The entry that the [`TimerQueue`] has for them.
     pub(crate) fn queued(&self) -> Option<Instant> {
-        self.queued
+        (self.queued != Instant::FAR_FUTURE).then_some(self.queued)
     }
 
     /// The one that is due first.
@@ -106,8 +106,8 @@ impl TimerQueue {
     /// Makes sure that the connection is looked at when its next timer is due.
     pub(crate) fn schedule(&mut self, id: ConnId, timers: &mut Timers) {
         let Some((_, at)) = timers.next() else { return };
-        if timers.queued.is_none_or(|queued| at < queued) {
-            timers.queued = Some(at);
+        if at < timers.queued {
+            timers.queued = at;
             self.heap.push(Reverse((at, id)));
         }
     }
@@ -124,8 +124,8 @@ impl TimerQueue {
 
     /// The entry at `at` has come up.
     pub(crate) fn looked_at(at: Instant, timers: &mut Timers) {
-        if timers.queued == Some(at) {
-            timers.queued = None;
+        if timers.queued == at {
+            timers.queued = Instant::FAR_FUTURE;
         }
     }
 

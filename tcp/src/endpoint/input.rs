@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ip::{Cause, Datagram, Handle, Output, Quoted};
-use netdev::{Instant, Segmentation};
+use netdev::Instant;
 use tracing::trace;
 
 use super::{Kind, Tcp};
@@ -13,7 +13,7 @@ use crate::output::output;
 use crate::segment::{Flags, Segment};
 use crate::stats::Event;
 use crate::table::{Owner, Tuple};
-use crate::tcb::{ConnId, Standing, Tcb};
+use crate::tcb::ConnId;
 use crate::timeouts::timeouts;
 use crate::timers::TimerQueue;
 use crate::{DropReason, SeqNum, State, icmp, listen, time_wait, transmit};
@@ -61,11 +61,7 @@ impl Tcp {
         segment: Segment,
         out: &mut dyn Output,
     ) -> Option<DropReason> {
-        let size = match datagram.payload.segmentation() {
-            Segmentation::Tcp4 { size } if size > 0 => u32::from(size),
-            _ => segment.len as u32,
-        };
-        let arrival = Arrival::new(segment, &datagram.payload, size);
+        let arrival = Arrival::of(segment, datagram);
         self.with(now, out, id, |tcb, cx| fsm::segment_arrives(tcb, cx, arrival).err())?
     }
 
@@ -143,7 +139,7 @@ impl Tcp {
                 false => DropReason::NoConnection,
             });
         };
-        match listener.segment_arrives(&segment, &self.config) {
+        match listener.segment_arrives(now, &segment, &self.config) {
             listen::Verdict::Drop(reason) => Some(reason),
             listen::Verdict::Reset(reason) => {
                 self.reset_stray(now, datagram, &segment, out);
@@ -152,10 +148,23 @@ impl Tcp {
             listen::Verdict::Open => {
                 self.open_passively(now, tuple, datagram, segment, handle, beyond, out)
             }
+            listen::Verdict::Recycle => {
+                self.recycle(now, handle, out);
+                self.open_passively(now, tuple, datagram, segment, handle, beyond, out)
+            }
+            // A cookie cannot be made to lie beyond old numbers.
+            listen::Verdict::SendCookie if beyond.is_some() => {
+                self.recycle(now, handle, out);
+                self.open_passively(now, tuple, datagram, segment, handle, beyond, out)
+            }
+            listen::Verdict::SendCookie => self.send_cookie(now, tuple, &segment, handle, out),
+            listen::Verdict::TakeCookie => {
+                self.take_cookie(now, tuple, datagram, segment, handle, out)
+            }
         }
     }
 
-    fn reset_stray(
+    pub(super) fn reset_stray(
         &mut self,
         now: Instant,
         datagram: &Datagram,
@@ -181,34 +190,20 @@ impl Tcp {
         beyond: Option<SeqNum>,
         out: &mut dyn Output,
     ) -> Option<DropReason> {
-        let full = self.connections.len() >= self.config.max_connections;
-        if full || self.memory > self.config.memory {
-            return Some(DropReason::Memory);
-        }
-        let settings = self.listener_mut(handle)?.settings.clone();
         let mut iss = self.isn.next(now, &tuple);
         if let Some(old) = beyond
             && iss.le(old)
         {
             iss = old + 65_537;
         }
-        let mut tcb = Tcb::new(&self.config, now, tuple, iss, settings);
-        tcb.listener = Some(handle);
-        tcb.standing = Standing::HalfOpen;
-        let id = ConnId(self.connections.insert(Box::new(tcb)));
-        self.table.insert(tuple, Owner::Connection(id));
-        if let Some(listener) = self.listener_mut(handle) {
-            listener.half_open.insert(id);
-        }
+        let id = match self.new_half_open(now, tuple, handle, iss) {
+            Ok(id) => id,
+            Err(reason) => return Some(reason),
+        };
         let offset = self.isn.timestamp_offset(&tuple);
         self.with(now, out, id, |tcb, cx| {
             tcb.totals.segs_in += 1;
-            // Without a way back nothing is sent, and the peer's next SYN finds one or not.
-            let _ = transmit::learn_path(tcb, cx);
-            transmit::offer(tcb, cx, offset);
-            let scaled = fsm::learn_options(tcb, cx, &segment);
-            listen::receive_syn(tcb, &segment, &datagram.payload);
-            tcb.enter(State::SynReceived, "SYN received");
+            let scaled = listen::synchronize(tcb, cx, &segment, &datagram.payload, offset);
             transmit::syn_ack(tcb, cx, scaled);
             tcb.restart_retransmit_timer(now);
         });

@@ -8,6 +8,7 @@ use crate::{Config, Setting, Shutdown, State, Streams, Tcp};
 
 mod attacks;
 mod closing;
+mod cookies;
 mod hostile;
 mod limits;
 mod opening;

@@ -108,7 +108,7 @@ impl Tcp {
         match socket.kind {
             Kind::Fresh { .. } => {}
             Kind::Listener(listener) => {
-                for id in listener.half_open.into_iter().chain(listener.ready) {
+                for id in listener.half_open.into_values().chain(listener.ready) {
                     self.disown(id);
                     self.with(now, out, id, |tcb, cx| {
                         if tcb.state != State::Closed {

@@ -15,7 +15,7 @@ fn an_idle_connection_takes_a_kibibyte() {
         + size_of::<ThreeDuplicates>()
         + size_of::<Rfc6298>();
     let size = size_of::<Tcb>() + parts;
-    assert!(size <= 1024, "{size} bytes");
+    assert!(size <= 1024, "{size} bytes, {} of them the TCB", size_of::<Tcb>());
     let mut world = world(Config::default());
     let pair = world.connect_pair(80);
     world.exchange(pair, &pattern(0, 100_000), &pattern(0, 100_000));
