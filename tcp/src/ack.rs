@@ -5,6 +5,7 @@ use std::time::Duration;
 use netdev::Instant;
 
 use crate::Config;
+use crate::rtt::micros;
 
 /// Segments that are acknowledged at once when a connection is young, or after a loss, so that
 /// the peer's slow start is not held up. As many as Linux's.
@@ -21,7 +22,8 @@ pub(crate) struct AckPolicy {
     always_quick: bool,
     /// How long one waits: it follows the time between segments, within the limits.
     ato: Duration,
-    limits: (Duration, Duration),
+    /// In microseconds: there is one of these in every connection.
+    limits: (u32, u32),
     last_data: Option<Instant>,
 }
 
@@ -44,7 +46,7 @@ impl AckPolicy {
             quick: QUICK,
             always_quick,
             ato: config.delayed_ack.0,
-            limits: config.delayed_ack,
+            limits: (micros(config.delayed_ack.0), micros(config.delayed_ack.1)),
             last_data: None,
         }
     }
@@ -54,8 +56,10 @@ impl AckPolicy {
         if let Some(last) = self.last_data {
             let gap = now.since(last);
             // As Linux: halfway to the time between segments, while that is within reach.
-            if gap <= self.limits.1 {
-                self.ato = (self.ato / 2 + gap).clamp(self.limits.0, self.limits.1);
+            let limit = |us: u32| Duration::from_micros(us.into());
+            let (least, most) = (limit(self.limits.0), limit(self.limits.1));
+            if gap <= most {
+                self.ato = (self.ato / 2 + gap).clamp(least, most);
             }
         }
         self.last_data = Some(now);

@@ -26,6 +26,8 @@ pub struct Config {
 
     /// Whether timestamps are offered and taken (RFC 7323 §3).
     pub timestamps: bool,
+    /// Whether selective acknowledgment is offered and taken (RFC 2018).
+    pub sack: bool,
     /// Whether window scaling is (RFC 7323 §2).
     pub window_scaling: bool,
     /// The initial window in segments (RFC 6928).
@@ -150,6 +152,7 @@ impl Default for Config {
             recovery: &LOSS_RECOVERIES[0],
             congestion: &CONGESTION_CONTROLS[0],
             timestamps: true,
+            sack: true,
             window_scaling: true,
             initial_window: 10,
             hystart: true,

@@ -24,7 +24,7 @@
 //! | 6528 §3 | MD5 is suggested | SipHash-1-3 | a keyed hash made for short input |
 //! | 6093 §4.1, 9293 §3.8.5 | urgent data: a program can ask to be told | readiness tells, and it stays in the stream; sending it is refused | later |
 //!
-//! Not built yet, and not offered to peers: SACK, ECN.
+//! Not built yet, and not offered to peers: ECN.
 //!
 //! [`Config::rto_min`]: crate::Config::rto_min
 //! [`Config::slow_start_after_idle`]: crate::Config::slow_start_after_idle

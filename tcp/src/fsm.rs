@@ -18,7 +18,7 @@ use crate::segment::{Flags, Segment};
 use crate::stats::Event;
 use crate::tcb::{Context, Signals, Tcb};
 use crate::timers::Timer;
-use crate::{DropReason, SeqNum, State, transmit};
+use crate::{DropReason, SeqNum, State, sack, transmit};
 use ip::{Datagram, SocketError};
 
 mod acknowledge;
@@ -153,6 +153,8 @@ fn first_check_sequence(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &mut Arriv
     }
     if arrival.seq.lt(nxt) {
         let old = (nxt - arrival.seq) as usize;
+        let known = old.min(arrival.text.len()) as u32;
+        tcb.sack.duplicated(arrival.seq, arrival.seq + known);
         arrival.text = arrival.text.get(old..).unwrap_or_default();
         arrival.seq = nxt;
         // A retransmission: our acknowledgment was lost, or late.
@@ -170,6 +172,10 @@ fn first_check_sequence(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &mut Arriv
 /// "An acknowledgment should be sent in reply", but two ends that both do it for ever must not be
 /// made to (RFC 5961 §7): what carries nothing is answered within limits. A probe always is.
 fn acknowledge_unacceptable(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>) {
+    if !arrival.text.is_empty() && arrival.segment.seq.lt(tcb.rcv.nxt) {
+        // RFC 2883 §4.1.1.
+        tcb.sack.duplicated(arrival.segment.seq, arrival.segment.end().min(tcb.rcv.nxt));
+    }
     let probe = arrival.segment.seq == tcb.rcv.nxt - 1;
     if arrival.has(Flags::SYN) || (arrival.segment.seq_len() == 0 && !probe) {
         transmit::challenge_ack(tcb, cx);
@@ -283,6 +289,9 @@ fn seventh_process_text(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'
     tcb.rcv.mss = tcb.rcv.mss.max(arrival.size.min(u32::from(tcb.snd.advmss)));
     tcb.totals.data_segs_in += u64::from(len.div_ceil(arrival.size.max(1)));
     tcb.totals.last_data_received = cx.now;
+    if let Some((left, right)) = sack::already_there(&tcb.rcv, arrival.seq, len) {
+        tcb.sack.duplicated(left, right);
+    }
     match tcb.rcv.text(arrival.seq, arrival.text, cx.pressure) {
         Placed::InOrder => {
             tcb.ack.in_order(cx.now, len, tcb.rcv.mss);
@@ -296,9 +305,11 @@ fn seventh_process_text(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'
             cx.events.add(Event::OutOfOrder);
             tcb.totals.out_of_order += 1;
             tcb.ack.quick_phase();
+            tcb.sack.received(arrival.seq, &tcb.rcv);
             // RFC 5681 §4.2: a duplicate ACK at once, for each segment, not for the batch: three
-            // of them make the peer send what is missing.
-            for _ in 0..len.div_ceil(arrival.size.max(1)).min(3) {
+            // of them make the peer send what is missing. A block says it in one.
+            let segments = if tcb.sack.in_use { 1 } else { len.div_ceil(arrival.size.max(1)) };
+            for _ in 0..segments.min(3) {
                 transmit::ack(tcb, cx);
             }
         }

@@ -21,6 +21,12 @@ pub trait Reassembly: Send {
     /// The ranges that are there, the one that grew last first, for SACK (RFC 2018 §4).
     fn ranges(&self) -> Vec<(u64, u64)>;
 
+    /// The range in which `at` lies: what the acknowledgment of a segment there reports
+    /// (RFC 2018 §4). Asked for each segment that comes out of order.
+    fn around(&self, at: u64) -> Option<(u64, u64)> {
+        self.ranges().into_iter().find(|range| (range.0..range.1).contains(&at))
+    }
+
     /// Whether nothing is kept.
     fn is_empty(&self) -> bool;
 

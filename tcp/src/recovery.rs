@@ -18,6 +18,11 @@ pub trait LossRecovery: Send {
     /// An acceptable acknowledgment came, and the scoreboard has what it acknowledges taken off.
     fn acked(&mut self, ack: &AckSeen, board: &mut Scoreboard) -> Change;
 
+    /// Whether it has a use for selective acknowledgments: else the scoreboard is not told.
+    fn uses_sack(&self) -> bool {
+        false
+    }
+
     /// The retransmission timer ran out: everything is marked lost already.
     fn timed_out(&mut self, snd_nxt: SeqNum, board: &mut Scoreboard);
 

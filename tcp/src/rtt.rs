@@ -74,7 +74,7 @@ impl Rfc6298 {
 }
 
 /// An hour and more is as good as for ever.
-fn micros(time: Duration) -> u32 {
+pub(crate) fn micros(time: Duration) -> u32 {
     u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 

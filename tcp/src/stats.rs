@@ -25,6 +25,10 @@ netdev::reasons! {
         Timeouts = "retransmission timeouts",
         /// Fast recoveries.
         FastRecoveries = "fast recoveries",
+        /// Reports of something that came twice (RFC 2883).
+        DuplicateSacks = "duplicate SACKs received",
+        /// SACK blocks of what was never sent, or long ago.
+        BogusSacks = "SACK blocks out of place",
         /// Zero-window probes.
         WindowProbes = "zero-window probes sent",
         /// Keep-alive probes.

@@ -10,6 +10,7 @@ use tracing::debug;
 use crate::ack::AckPolicy;
 use crate::challenge::{ChallengeLimit, PerConnection};
 use crate::receive::ReceiveSpace;
+use crate::sack::Report;
 use crate::send::SendSpace;
 use crate::stats::Event;
 use crate::table::Tuple;
@@ -37,6 +38,8 @@ pub(crate) struct Tcb {
     pub(crate) snd: SendSpace,
     pub(crate) rcv: ReceiveSpace,
     pub(crate) ack: AckPolicy,
+    /// Selective acknowledgment.
+    pub(crate) sack: Report,
     pub(crate) board: Scoreboard,
     pub(crate) rtt: Box<dyn RttEstimator>,
     pub(crate) recovery: Box<dyn LossRecovery>,
@@ -113,6 +116,7 @@ pub(crate) struct Totals {
     pub(crate) data_segs_in: u64,
     pub(crate) retransmissions: u32,
     pub(crate) out_of_order: u32,
+    pub(crate) duplicate_sacks: u32,
     pub(crate) last_data_sent: Instant,
     pub(crate) last_data_received: Instant,
     pub(crate) last_ack_received: Instant,
@@ -175,6 +179,7 @@ impl Tcb {
             socket: None,
             snd: SendSpace::new(config, iss, settings.send_buffer),
             rcv: ReceiveSpace::new(config, settings.receive_buffer),
+            sack: Report::default(),
             ack: AckPolicy::new(config, settings.quick_ack),
             board: Scoreboard::default(),
             rtt: (config.rtt.make)(config),

@@ -5,7 +5,7 @@ use netdev::{Instant, Packet, Segmentation};
 use tracing::trace;
 
 use crate::SeqNum;
-use crate::options::{Options, Timestamps};
+use crate::options::{MAX_LEN, Options, Timestamps};
 use crate::receive::ReceiveSpace;
 use crate::segment::{Flags, Segment};
 use crate::stats::Event;
@@ -20,6 +20,7 @@ pub(crate) fn syn(tcb: &mut Tcb, cx: &mut Context<'_>) {
     segment.ack = SeqNum(0);
     segment.options = Options {
         mss: Some(tcb.snd.advmss),
+        sack_permitted: tcb.sack.in_use,
         window_scale: cx.config.window_scaling.then_some(tcb.rcv.scale),
         timestamps: tcb.timestamps.map(|clock| Timestamps { value: clock.value(cx.now), echo: 0 }),
         ..Options::default()
@@ -33,6 +34,7 @@ pub(crate) fn syn_ack(tcb: &mut Tcb, cx: &mut Context<'_>, scaled: bool) {
     let mut segment = blank(tcb, tcb.snd.iss, Flags::SYN | Flags::ACK);
     segment.options = Options {
         mss: Some(tcb.snd.advmss),
+        sack_permitted: tcb.sack.in_use,
         window_scale: scaled.then_some(tcb.rcv.scale),
         timestamps: timestamps(tcb, cx.now),
         ..Options::default()
@@ -155,6 +157,7 @@ pub(crate) fn offer(tcb: &mut Tcb, cx: &mut Context<'_>, timestamp_offset: u32) 
     if cx.config.window_scaling {
         tcb.rcv.scale = ReceiveSpace::offered_scale(cx.config, tcb.rcv.limit);
     }
+    tcb.sack.in_use = cx.config.sack;
     if cx.config.timestamps {
         tcb.timestamps = Some(Clock {
             offset: timestamp_offset,
@@ -187,8 +190,18 @@ fn timestamps(tcb: &Tcb, now: Instant) -> Option<Timestamps> {
 fn with_window(tcb: &mut Tcb, cx: &mut Context<'_>, mut segment: Segment, packet: Packet) {
     segment.window = tcb.rcv.offer(cx.pressure);
     segment.options.timestamps = timestamps(tcb, cx.now);
+    // A full segment of data has no room for blocks; what comes out of order is acknowledged at
+    // once in any case, without data.
+    let room = MAX_LEN - segment.options.wire_len();
+    let room = if segment.len > 0 { room.min(spare(tcb, segment.len)) } else { room };
+    tcb.sack.fill(&mut segment.options, &tcb.rcv, room);
     acknowledged(tcb);
     give(tcb, cx, segment, packet);
+}
+
+/// What a segment with so much data has room for.
+fn spare(tcb: &Tcb, len: usize) -> usize {
+    (tcb.snd.mss as usize).saturating_sub(len)
 }
 
 /// Whatever is sent with an acknowledgment makes one of its own needless.

@@ -137,7 +137,7 @@ fn connection(now: Instant, tcb: &Tcb) -> Info {
         backoff: tcb.retries.max(tcb.probe_backoff),
         options: NegotiatedOptions {
             timestamps: tcb.timestamps.is_some(),
-            sack: false,
+            sack: tcb.sack.in_use,
             window_scale: (rcv.scale > 0 || snd.scale > 0).then_some((snd.scale, rcv.scale)),
             ecn: false,
         },
@@ -177,6 +177,7 @@ fn connection(now: Instant, tcb: &Tcb) -> Info {
         data_segs_out: totals.data_segs_out,
         data_segs_in: totals.data_segs_in,
         pacing_rate: tcb.congestion.pacing_rate().unwrap_or(u64::MAX),
+        dsack_dups: totals.duplicate_sacks,
         rcv_ooopack: totals.out_of_order,
         memory: tcb.memory() + size_of::<Tcb>(),
         timer,

@@ -8,6 +8,7 @@ use netdev::{Instant, Packet};
 use super::Arrival;
 use crate::congestion::Acked;
 use crate::recovery::{AckSeen, Change};
+use crate::sack::Heard;
 use crate::segment::{Flags, Segment};
 use crate::stats::Event;
 use crate::tcb::{Context, Signals, Tcb};
@@ -34,6 +35,10 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
             tcb.totals.confirmed = cx.now;
             cx.out.confirm(cx.now, tcb.tuple.peer().ip());
         }
+    }
+    let heard = hear(tcb, cx, segment);
+    if tcb.recovery.uses_sack() {
+        heard.blocks().iter().for_each(|block| tcb.board.sack(block.left, block.right, |_| {}));
     }
     // The peer lives, whatever it says.
     tcb.totals.last_ack_received = cx.now;
@@ -91,6 +96,21 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
         Change::Undone => tcb.tell_recovery(before, "no loss"),
         Change::None | Change::Again => {}
     }
+}
+
+/// Selective acknowledgments: what they tell is in flight, or they tell nothing.
+fn hear(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segment) -> Heard {
+    if !tcb.sack.in_use || segment.options.sack_count == 0 {
+        return Heard::default();
+    }
+    let snd = &tcb.snd;
+    let heard = Heard::of(&segment.options, segment.ack, snd.una - snd.max_wnd, snd.una, snd.nxt);
+    if heard.duplicate.is_some() {
+        cx.events.add(Event::DuplicateSacks);
+        tcb.totals.duplicate_sacks += 1;
+    }
+    (0..heard.bogus).for_each(|_| cx.events.add(Event::BogusSacks));
+    heard
 }
 
 /// "Set SND.UNA <- SEG.ACK. Any segments on the retransmission queue that are thereby entirely

@@ -114,6 +114,8 @@ pub(crate) fn learn_options(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segme
         (Some(clock), Some(theirs)) => (clock.recent, clock.recent_at) = (theirs.value, cx.now),
         (clock, _) => *clock = None,
     }
+    // RFC 2018 §2: it may be used where both have sent the option.
+    tcb.sack.in_use &= options.sack_permitted;
     tcb.update_mss(cx.config);
     scaled
 }

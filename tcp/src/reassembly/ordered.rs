@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::Reassembly;
 
 /// Memory that a range takes beside its bytes: its place in the map and its allocation.
-const OVERHEAD: usize = 64;
+/// and its place in the map of spans.
+const OVERHEAD: usize = 96;
 
 /// Each range that arrived is an entry of an ordered map, keyed by its start. An insertion looks
 /// at its neighbours only and copies its own bytes only, so no order of arrival makes it costly
@@ -13,6 +14,8 @@ const OVERHEAD: usize = 64;
 pub struct Ordered {
     /// Start to bytes; they neither overlap nor touch where they could be appended.
     ranges: BTreeMap<u64, Vec<u8>>,
+    /// Start to end of what lies there without a gap: ranges that touch are one.
+    spans: BTreeMap<u64, u64>,
     len: usize,
     /// Bytes allocated, with [`OVERHEAD`] for each range.
     memory: usize,
@@ -25,7 +28,14 @@ pub struct Ordered {
 impl Ordered {
     /// An empty one that takes `limit` bytes of memory at most.
     pub fn new(limit: usize) -> Ordered {
-        Ordered { ranges: BTreeMap::new(), len: 0, memory: 0, limit, latest: 0 }
+        Ordered {
+            ranges: BTreeMap::new(),
+            spans: BTreeMap::new(),
+            len: 0,
+            memory: 0,
+            limit,
+            latest: 0,
+        }
     }
 
     /// Keeps bytes that lie in a gap.
@@ -47,7 +57,17 @@ impl Ordered {
             self.memory += data.len() + OVERHEAD;
         }
         self.len += data.len();
+        self.join(at, at + data.len() as u64);
         true
+    }
+
+    /// A gap, or a part of it, is filled: with the spans that it touches it is one.
+    fn join(&mut self, start: u64, end: u64) {
+        let end = self.spans.remove(&end).unwrap_or(end);
+        match self.spans.range_mut(..start).next_back() {
+            Some((_, before)) if *before == start => *before = end,
+            _ => _ = self.spans.insert(start, end),
+        }
     }
 
     fn remove_first(&mut self) -> Option<(u64, Vec<u8>)> {
@@ -98,22 +118,26 @@ impl Reassembly for Ordered {
                 next += fresh.len() as u64;
             }
         }
+        while let Some(first) = self.spans.first_entry().filter(|first| *first.key() < next) {
+            let end = first.remove();
+            if end > next {
+                self.spans.insert(next, end);
+            }
+        }
         next
     }
 
     fn ranges(&self) -> Vec<(u64, u64)> {
-        let mut ranges: Vec<(u64, u64)> = Vec::new();
-        for (&start, bytes) in &self.ranges {
-            let end = start + bytes.len() as u64;
-            match ranges.last_mut() {
-                Some(last) if last.1 == start => last.1 = end,
-                _ => ranges.push((start, end)),
-            }
-        }
+        let mut ranges: Vec<(u64, u64)> = self.spans.iter().map(|(&a, &b)| (a, b)).collect();
         if let Some(i) = ranges.iter().position(|r| (r.0..r.1).contains(&self.latest)) {
             ranges[..=i].rotate_right(1);
         }
         ranges
+    }
+
+    fn around(&self, at: u64) -> Option<(u64, u64)> {
+        let (&start, &end) = self.spans.range(..=at).next_back()?;
+        (at < end).then_some((start, end))
     }
 
     fn is_empty(&self) -> bool {
@@ -174,6 +198,16 @@ mod tests {
                 }
                 let there = model[next as usize..].iter().filter(|b| b.is_some()).count();
                 prop_assert_eq!(ordered.len(), there);
+                for place in next..400 {
+                    let around = ordered.around(place);
+                    prop_assert_eq!(around.is_some(), model[place as usize].is_some());
+                    let gap = |place: u64| model.get(place as usize).is_none_or(Option::is_none);
+                    if let Some((start, end)) = around {
+                        prop_assert!((start..end).contains(&place));
+                        prop_assert!((start..end).all(|place| !gap(place)) && gap(end));
+                        prop_assert!(start == next || gap(start - 1));
+                    }
+                }
             }
         }
     }

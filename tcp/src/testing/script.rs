@@ -284,6 +284,11 @@ impl Script {
         self.socket.expect("a socket: accept_one or connect first")
     }
 
+    /// The real number of the SYN of the TCP under test.
+    pub fn isn(&self) -> u32 {
+        self.isn
+    }
+
     /// The address and port under test.
     pub fn local(&self) -> SocketAddr {
         SocketAddr::new(self.host.addr(), self.port)

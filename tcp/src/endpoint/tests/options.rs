@@ -8,7 +8,7 @@ fn a_syn_offers_everything_in_linuxs_order() {
     script.host.connect(script.peer);
     let syn = script.host.out.sent.remove(0).seg;
     let options = syn.options.unwrap();
-    assert_eq!(options[..8], [2, 4, 5, 180, 1, 1, 8, 10], "mss, nop, nop, TS; SACK is not offered");
+    assert_eq!(options[..8], [2, 4, 5, 180, 4, 2, 8, 10], "mss, sackOK, TS");
     assert_eq!(options[16..], [1, 3, 3, 8], "nop, wscale 8");
     assert_eq!(syn.window, Some(65_535));
 }
