@@ -76,6 +76,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     }
 
     let opened = link::open(&link, identity.host_addr, options.mtu)?;
+    let identity = identity.facing(opened.host.as_ref().and_then(|host| host.addr));
     let device = wiring::decorate(opened.device, &options, identity.seed, &terminal)?;
     let mut known = opened.host.as_ref().and_then(|host| Some((host.addr?.addr, host.mac?)));
     if link == Link::Sim {
@@ -155,6 +156,7 @@ fn start_peer(
         host_addr: identity.addr,
         mac: PEER_MAC,
         seed: !identity.seed,
+        ..identity.clone()
     };
     let net = wiring::start(&options, &identity, device, &[])?;
     let mut environment = Environment::new(net.clone())?;

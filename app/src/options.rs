@@ -63,10 +63,11 @@ pub(crate) struct Options {
     /// The stack's address [default: 10.0.0.1/24]
     #[arg(long, value_name = "ADDR/LEN")]
     pub(crate) addr: Option<String>,
-    /// The stack's default gateway, or `none` [default: the kernel's end, 10.0.0.2]
+    /// The stack's default gateway, or `none` [default: the kernel's end]
     #[arg(long, value_name = "ADDR")]
     pub(crate) gw: Option<String>,
-    /// The address of the kernel's end of the link [default: 10.0.0.2/24]
+    /// The address of the kernel's end of the link [default: 10.0.0.2/24, or the second address of
+    /// the stack's network]
     #[arg(long, value_name = "ADDR/LEN")]
     pub(crate) host_addr: Option<String>,
     /// The stack's Ethernet address [default: 00:34:45:67:89:ab]

@@ -1,7 +1,7 @@
 //! The ladder: from options to a running stack. Read [`start`] from bottom to top and you have
 //! the picture in ARCHITECTURE.md.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
@@ -18,13 +18,14 @@ use crate::{faults, registry};
 /// The ancestor's address, which its users know from their captures.
 const DEFAULT_MAC: MacAddr = MacAddr([0x00, 0x34, 0x45, 0x67, 0x89, 0xab]);
 const DEFAULT_ADDR: &str = "10.0.0.1/24";
-const DEFAULT_HOST_ADDR: &str = "10.0.0.2/24";
 
 /// Who the stack is, with the defaults filled in.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) addr: Cidr,
     pub(crate) gateway: Option<IpAddr>,
+    /// Whether the user chose it.
+    pub(crate) gateway_said: bool,
     pub(crate) host_addr: Cidr,
     pub(crate) mac: MacAddr,
     pub(crate) seed: u64,
@@ -33,24 +34,22 @@ pub(crate) struct Identity {
 impl Identity {
     pub(crate) fn of(options: &Options) -> anyhow::Result<Identity> {
         let addr: Cidr = parse("addr", options.addr.as_deref().unwrap_or(DEFAULT_ADDR))?;
-        let host_addr: Cidr =
-            parse("host-addr", options.host_addr.as_deref().unwrap_or(DEFAULT_HOST_ADDR))?;
+        let host_addr = match options.host_addr.as_deref() {
+            Some(text) => parse("host-addr", text)?,
+            None => beside(addr),
+        };
         for (option, cidr) in [("addr", addr), ("host-addr", host_addr)] {
             if !is_one_hosts(cidr) {
                 bail!("--{option} {cidr}: not the IPv4 address of one host");
             }
         }
-        // Over a Unix socket there is no kernel's end, and the stack may well be what that is
-        // elsewhere.
-        let alone = options.link.as_deref().is_some_and(|link| link.starts_with("unix:"));
-        if addr.addr == host_addr.addr && !alone {
+        if addr.addr == host_addr.addr {
             bail!("--host-addr {host_addr}: it is the stack's own (--addr {addr}); choose another");
         }
         let gateway = match options.gw.as_deref() {
             Some("none") => None,
             Some(text) => Some(parse("gw", text)?),
-            // The kernel's end, unless the stack was put on another network.
-            None => Some(host_addr.addr).filter(|gw| addr.contains(*gw) && *gw != addr.addr),
+            None => usual_gateway(addr, host_addr),
         };
         if let Some(gateway) = gateway {
             if !addr.contains(gateway) {
@@ -76,7 +75,19 @@ impl Identity {
             Some(seed) => seed,
             None => getrandom::u64().context("the system has no random numbers")?,
         };
-        Ok(Identity { addr, gateway, host_addr, mac, seed })
+        let gateway_said = options.gw.is_some();
+        Ok(Identity { addr, gateway, gateway_said, host_addr, mac, seed })
+    }
+
+    /// The same, where the other end turns out to have this address: a TAP of the host had its own
+    /// before.
+    pub(crate) fn facing(self, host: Option<Cidr>) -> Identity {
+        let Some(host_addr) = host else { return self };
+        let gateway = match self.gateway_said {
+            true => self.gateway,
+            false => usual_gateway(self.addr, host_addr),
+        };
+        Identity { gateway, host_addr, ..self }
     }
 
     /// What is allowed, but hardly what was meant.
@@ -90,6 +101,22 @@ impl Identity {
             )
         })
     }
+}
+
+/// Where the other end is, if nobody says: the second address of the stack's network, or the first
+/// where the stack has that one.
+fn beside(addr: Cidr) -> Cidr {
+    let network = addr.network();
+    let IpAddr::V4(base) = network.addr else { return addr };
+    let nth = |n| Cidr { addr: Ipv4Addr::from(u32::from(base).wrapping_add(n)).into(), ..network };
+    // RFC 3021: a network of 31 bits has its hosts at 0 and 1.
+    let (first, second) = if addr.prefix < 31 { (nth(1), nth(2)) } else { (nth(0), nth(1)) };
+    if second.addr == addr.addr { first } else { second }
+}
+
+/// The kernel's end, unless the stack was put on another network.
+fn usual_gateway(addr: Cidr, host_addr: Cidr) -> Option<IpAddr> {
+    Some(host_addr.addr).filter(|gw| addr.contains(*gw) && *gw != addr.addr)
 }
 
 /// Whether one host may have this address: not the network's, nor its broadcast address.
@@ -227,8 +254,35 @@ mod tests {
     fn the_gateway_is_the_kernels_end_where_that_is_on_the_network() {
         let usual = identity(|_| {}).unwrap();
         assert_eq!(usual.gateway, Some("10.0.0.2".parse().unwrap()));
-        let elsewhere = identity(|o| o.addr = Some("192.168.7.1/24".into())).unwrap();
-        assert_eq!(elsewhere.gateway, None);
+        let apart = identity(|o| {
+            o.addr = Some("192.168.7.1/24".into());
+            o.host_addr = Some("10.0.0.2/24".into());
+        });
+        assert_eq!(apart.unwrap().gateway, None);
+    }
+
+    #[test]
+    fn the_other_end_is_on_the_stacks_network_where_nobody_says() {
+        for (addr, host_addr) in [
+            ("10.0.0.1/24", "10.0.0.2/24"),
+            ("10.0.0.2/24", "10.0.0.1/24"),
+            ("192.168.7.77/24", "192.168.7.2/24"),
+            ("10.1.1.0/31", "10.1.1.1/31"),
+            ("10.1.1.1/31", "10.1.1.0/31"),
+        ] {
+            let identity = identity(|o| o.addr = Some(addr.into())).unwrap();
+            assert_eq!(identity.host_addr.to_string(), host_addr);
+            assert_eq!(identity.gateway, Some(identity.host_addr.addr));
+        }
+    }
+
+    #[test]
+    fn a_link_that_has_its_address_already_decides() {
+        let host = Some("10.0.0.9/24".parse().unwrap());
+        let usual = identity(|_| {}).unwrap().facing(host);
+        assert_eq!(usual.gateway, Some("10.0.0.9".parse().unwrap()));
+        let said = identity(|o| o.gw = Some("10.0.0.5".into())).unwrap().facing(host);
+        assert_eq!(said.gateway, Some("10.0.0.5".parse().unwrap()));
     }
 
     #[test]
@@ -239,17 +293,12 @@ mod tests {
             o.host_addr = Some("172.16.0.0/31".into());
         });
         assert_eq!(two_hosts.unwrap().doubt(), None);
-        let doubt = identity(|o| o.addr = Some("192.168.7.1/24".into())).unwrap().doubt().unwrap();
+        let apart = identity(|o| {
+            o.addr = Some("192.168.7.1/24".into());
+            o.host_addr = Some("10.0.0.2/24".into());
+        });
+        let doubt = apart.unwrap().doubt().unwrap();
         assert!(doubt.contains("--host-addr 10.0.0.2/24"), "{doubt}");
-    }
-
-    #[test]
-    fn over_a_unix_socket_the_stack_may_be_10_0_0_2() {
-        let address = Some("10.0.0.2/24".to_string());
-        let unix =
-            |link: &str| identity(|o| (o.addr, o.link) = (address.clone(), Some(link.into())));
-        assert_eq!(unix("unix:/a").unwrap().gateway, None);
-        assert!(unix("ns").is_err());
     }
 
     #[test]
