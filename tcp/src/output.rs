@@ -137,7 +137,7 @@ pub(crate) fn sends_data(state: State) -> bool {
 /// A path MTU that IP has learnt, or forgotten, changes the size of segments.
 fn follow_path(tcb: &mut Tcb, cx: &mut Context<'_>) {
     let Ok(route) = cx.route(&tcb.tuple) else { return };
-    let mtu = route.mtu.min(tcb.snd.pmtu_limit);
+    let mtu = (route.mtu as u32).min(tcb.snd.pmtu_limit);
     if mtu != tcb.snd.pmtu {
         let less = mtu < tcb.snd.pmtu;
         tcb.snd.pmtu = mtu;
@@ -197,8 +197,12 @@ fn send_new(tcb: &mut Tcb, cx: &mut Context<'_>) -> Why {
             tcb.congestion.idle(idle, tcb.rtt.rto());
             continue;
         }
-        let offload =
-            cx.route(&tcb.tuple).map_or(0, |route| route.offload.tcp_segmentation.min(MOST));
+        let offload = match tcb.ecn.cwr_due() {
+            true => 0,
+            false => {
+                cx.route(&tcb.tuple).map_or(0, |route| route.offload.tcp_segmentation.min(MOST))
+            }
+        };
         send_one(tcb, cx, len.min(offload.max(view.mss) / view.mss * view.mss), len, fin);
     }
 }

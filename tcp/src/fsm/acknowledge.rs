@@ -7,6 +7,7 @@ use netdev::{Instant, Packet};
 
 use super::Arrival;
 use crate::congestion::Acked;
+use crate::ecn;
 use crate::recovery::{AckSeen, Change};
 use crate::sack::Heard;
 use crate::segment::{Flags, Segment};
@@ -60,19 +61,24 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
         mss: tcb.snd.mss,
     };
     let change = tcb.recovery.acked(&seen, &mut tcb.board);
+    let marked = ecn::acknowledged(tcb, cx, segment, flight, newly_acked);
     match change {
         Change::Began => {
             cx.events.add(Event::FastRecoveries);
-            tcb.congestion.congested(cx.now, flight);
+            if !tcb.ecn.reducing() {
+                tcb.congestion.congested(cx.now, flight);
+                tcb.ecn.reduced();
+            }
             tcb.snd.retransmit_first = true;
         }
         Change::Ended if before == CaState::Recovery => {
             tcb.congestion.recovered(cx.now, tcb.board.flight());
         }
         Change::Again => tcb.snd.retransmit_first = true,
+        Change::Undone if tcb.ecn.reducing() => {}
         Change::Undone => tcb.congestion.undo(),
         Change::None | Change::Ended => {
-            if newly_acked > 0 && tcb.recovery.ca_state() != CaState::Recovery {
+            if newly_acked > 0 && !marked && tcb.recovery.ca_state() != CaState::Recovery {
                 let (cwnd, ssthresh) = (tcb.congestion.cwnd(), tcb.congestion.ssthresh());
                 // What duplicate ACKs counted as arrived has made room already; the segment that
                 // they waited for is new in any case.
