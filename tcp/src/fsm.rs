@@ -290,7 +290,8 @@ fn seventh_process_text(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'
     }
     if tcb.is_orphan() {
         // RFC 9293 §3.6.1, RFC 2525 §2.17: data that nobody will read must not seem delivered.
-        transmit::reset(tcb, cx);
+        // There is no socket any more, so the reset is that of §3.10.7.1, as Linux has it.
+        acknowledge::reset_for(tcb, cx, &arrival.segment);
         tcb.end(None, "data after close");
         return Err(DropReason::AfterClose);
     }
@@ -342,8 +343,12 @@ fn eighth_check_fin(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>) 
         // What lies before RCV.NXT by now is where it belongs.
         tcb.rcv.fin = Some(if end.le(tcb.rcv.nxt) { tcb.rcv.position } else { tcb.rcv.place(end) });
     }
-    // A FIN ahead of a gap waits as the text before it does.
+    // A FIN ahead of a gap waits as the text before it does, and brings a duplicate ACK as text
+    // would (RFC 5681 §4.2).
     if tcb.rcv.fin != Some(tcb.rcv.position) {
+        if arrival.fin && arrival.text.is_empty() {
+            transmit::ack(tcb, cx);
+        }
         return;
     }
     tcb.rcv.nxt += 1;

@@ -14,7 +14,7 @@ use crate::segment::{Flags, Segment};
 use crate::stats::Event;
 use crate::tcb::{Context, Signals, Tcb};
 use crate::timers::Timer;
-use crate::{CaState, SeqNum, State};
+use crate::{CaState, SeqNum};
 
 /// RFC 9293 §3.10.7.4, fifth, ESTABLISHED; in the states beyond it as well.
 pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>) {
@@ -172,10 +172,10 @@ fn update_window(tcb: &mut Tcb, segment: &Segment, window: u32, advanced: bool) 
     }
 }
 
-/// `<SEQ=SEG.ACK><CTL=RST>`: an acknowledgment of something that this connection never sent.
+/// `<SEQ=SEG.ACK><CTL=RST>`: an acknowledgment of something that this connection never sent, or
+/// data that nobody will read.
 pub(super) fn reset_for(tcb: &Tcb, cx: &mut Context<'_>, segment: &Segment) {
     let Some(reset) = segment.reset() else { return };
-    debug_assert!(matches!(tcb.state, State::SynSent | State::SynReceived));
     let (src, dst) = (tcb.tuple.local().ip(), tcb.tuple.peer().ip());
     cx.events.add(Event::ResetsOut);
     cx.events.add(Event::SegmentsOut);
