@@ -306,7 +306,7 @@ fn seventh_process_text(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'
     ecn::text_arrives(tcb, cx, arrival.segment.flags, arrival.marked, segments);
     match tcb.rcv.text(arrival.seq, arrival.text, cx.pressure) {
         Placed::InOrder => {
-            tcb.ack.in_order(cx.now, len, tcb.rcv.mss);
+            tcb.ack.in_order(cx.now, len, tcb.rcv.mss, tcb.rtt.rto());
             tcb.signals |= Signals::READY;
         }
         Placed::FilledGap => {

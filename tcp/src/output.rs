@@ -121,7 +121,9 @@ pub(crate) fn output(tcb: &mut Tcb, cx: &mut Context<'_>) {
         Due::Now if tcb.state.is_synchronized() => transmit::ack(tcb, cx),
         Due::Now => {}
         Due::Later if tcb.timers.is_set(Timer::DelayedAck) => {}
-        Due::Later => tcb.timers.set(Timer::DelayedAck, cx.now + tcb.ack.ato()),
+        Due::Later => {
+            tcb.timers.set(Timer::DelayedAck, cx.now + tcb.ack.delay(tcb.rtt.srtt()));
+        }
     }
     arm(tcb, cx, blocked);
 }
@@ -242,7 +244,7 @@ fn send_one(tcb: &mut Tcb, cx: &mut Context<'_>, burst: usize, len: usize, fin: 
         tcb.snd.fin = Some(end);
     }
     tcb.snd.overridden = false;
-    tcb.ack.interactive();
+    tcb.ack.answered(cx.now);
     transmit::data(tcb, cx, seq, burst, fin, burst > mss as usize);
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn timeouts(tcb: &mut Tcb, cx: &mut Context<'_>) {
             Timer::Persist => persist(tcb, cx),
             Timer::DelayedAck => {
                 cx.events.add(Event::DelayedAcks);
-                tcb.ack.at_once();
+                tcb.ack.timed_out();
             }
             Timer::KeepAlive => keep_alive(tcb, cx),
             Timer::FinWait2 => tcb.end(None, "FIN-WAIT-2 timeout"),

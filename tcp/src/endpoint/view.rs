@@ -142,7 +142,7 @@ fn connection(now: Instant, tcb: &Tcb) -> Info {
             ecn: tcb.ecn.is_on(),
         },
         rto: tcb.rtt.rto(),
-        ato: tcb.ack.ato(),
+        ato: tcb.ack.delay(tcb.rtt.srtt()),
         snd_mss: snd.mss,
         rcv_mss: rcv.mss,
         advmss: snd.advmss.into(),
