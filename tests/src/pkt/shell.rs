@@ -86,7 +86,8 @@ impl Setup {
         args: &[&str],
         unknown: impl Fn() -> super::report::Stop,
     ) -> Result<()> {
-        let all = args.iter().filter(|arg| !arg.starts_with('-')).copied().collect::<Vec<_>>();
+        let said = args.iter().take_while(|arg| !arg.starts_with('#'));
+        let all = said.filter(|arg| !arg.starts_with('-')).copied().collect::<Vec<_>>();
         let all = all.join(" ");
         let mut rest = &all[..];
         while let Some((name, after)) = rest.split_once('=') {
