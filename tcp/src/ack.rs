@@ -20,6 +20,9 @@ pub(crate) struct AckPolicy {
     quick: u8,
     /// The user wants all of them at once.
     always_quick: bool,
+    /// The user answers what it receives, so that acknowledgments can ride on its data. It
+    /// overrules the quick phase.
+    interactive: bool,
     /// How long one waits: it follows the time between segments, within the limits.
     ato: Duration,
     /// In microseconds: there is one of these in every connection.
@@ -45,6 +48,7 @@ impl AckPolicy {
             bytes: 0,
             quick: QUICK,
             always_quick,
+            interactive: false,
             ato: config.delayed_ack.0,
             limits: (micros(config.delayed_ack.0), micros(config.delayed_ack.1)),
             last_data: None,
@@ -52,20 +56,26 @@ impl AckPolicy {
     }
 
     /// `len` bytes came in order; a full segment of the peer's has `mss`.
-    pub(crate) fn in_order(&mut self, now: Instant, len: u32, mss: u32) {
+    pub(crate) fn in_order(&mut self, now: Instant, len: u32, mss: u32, rto: Duration) {
         if let Some(last) = self.last_data {
             let gap = now.since(last);
-            // As Linux: halfway to the time between segments, while that is within reach.
-            let limit = |us: u32| Duration::from_micros(us.into());
-            let (least, most) = (limit(self.limits.0), limit(self.limits.1));
-            if gap <= most {
-                self.ato = (self.ato / 2 + gap).clamp(least, most);
+            let least = self.least();
+            // As Linux: towards the time between segments, where that is within reach.
+            if gap <= least / 2 {
+                self.ato = self.ato / 2 + least / 2;
+            } else if gap < self.ato {
+                self.ato = (self.ato / 2 + gap).min(rto);
+            } else if gap > rto {
+                // A peer that was silent for so long slow-starts again.
+                self.quick = QUICK;
             }
         }
         self.last_data = Some(now);
         self.bytes = self.bytes.saturating_add(len);
-        // RFC 9293 §3.8.6.3 (SHLD-19): for every second full-sized segment at least.
-        if self.always_quick || self.quick > 0 || self.bytes >= 2 * mss.max(1) {
+        // RFC 9293 §3.8.6.3 (SHLD-19) wants one for every second full segment at least. As Linux:
+        // for more than one.
+        let quick = self.always_quick || self.quick > 0 && !self.interactive;
+        if quick || self.bytes > mss {
             self.due = Due::Now;
         } else if self.due == Due::No {
             self.due = Due::Later;
@@ -81,13 +91,20 @@ impl AckPolicy {
     /// Data was lost on its way here: the peer slow-starts.
     pub(crate) fn quick_phase(&mut self) {
         self.quick = QUICK;
+        self.interactive = false;
+        self.ato = self.least();
     }
 
-    /// The user answers what it receives: acknowledgments can ride on its data.
-    pub(crate) fn interactive(&mut self) {
-        if self.due != Due::No {
-            self.quick = 0;
-        }
+    /// The user sends. Within the delay after something came it is an answer.
+    pub(crate) fn answered(&mut self, now: Instant) {
+        self.interactive |= self.last_data.is_some_and(|last| now.since(last) < self.ato);
+    }
+
+    /// The delayed-ACK timer ran out: no data came for it to ride on.
+    pub(crate) fn timed_out(&mut self) {
+        self.ato = if self.interactive { self.least() } else { (self.ato * 2).min(self.most()) };
+        self.interactive = false;
+        self.due = Due::Now;
     }
 
     /// TCP_QUICKACK.
@@ -114,8 +131,19 @@ impl AckPolicy {
         self.due
     }
 
-    pub(crate) fn ato(&self) -> Duration {
-        self.ato
+    /// How long an acknowledgment waits: within its limits, and no longer than a round trip.
+    pub(crate) fn delay(&self, srtt: Option<Duration>) -> Duration {
+        let (least, most) = (self.least(), self.most());
+        let round_trip = srtt.unwrap_or(most).max(least);
+        self.ato.max(least).min(most).min(round_trip)
+    }
+
+    fn least(&self) -> Duration {
+        Duration::from_micros(self.limits.0.into())
+    }
+
+    fn most(&self) -> Duration {
+        Duration::from_micros(self.limits.1.into())
     }
 }
 
@@ -123,22 +151,25 @@ impl AckPolicy {
 mod tests {
     use super::*;
 
+    const MS: Duration = Duration::from_millis(1);
+    const RTO: Duration = Duration::from_millis(300);
+
     fn slow() -> AckPolicy {
         AckPolicy { quick: 0, ..AckPolicy::new(&Config::default(), false) }
     }
 
     /// RFC 9293 §3.8.6.3.
     #[test]
-    fn every_second_full_segment_is_acknowledged_and_small_ones_wait() {
+    fn more_than_one_full_segment_is_acknowledged_and_small_ones_wait() {
         let mut ack = slow();
-        ack.in_order(Instant::ZERO, 1000, 1000);
+        ack.in_order(Instant::ZERO, 1000, 1000, RTO);
         assert_eq!(ack.due(), Due::Later);
-        ack.in_order(Instant::ZERO, 1000, 1000);
+        ack.in_order(Instant::ZERO, 1, 1000, RTO);
         assert_eq!(ack.due(), Due::Now);
         ack.sent();
         assert_eq!(ack.due(), Due::No);
         for _ in 0..10 {
-            ack.in_order(Instant::ZERO, 10, 1000);
+            ack.in_order(Instant::ZERO, 10, 1000, RTO);
         }
         assert_eq!(ack.due(), Due::Later);
     }
@@ -146,22 +177,50 @@ mod tests {
     #[test]
     fn a_young_connection_acknowledges_at_once_until_it_answers() {
         let mut ack = AckPolicy::new(&Config::default(), false);
-        ack.in_order(Instant::ZERO, 10, 1000);
+        ack.in_order(Instant::ZERO, 10, 1000, RTO);
         assert_eq!(ack.due(), Due::Now);
-        ack.interactive();
         ack.sent();
-        ack.in_order(Instant::ZERO, 10, 1000);
+        ack.answered(Instant::ZERO + 39 * MS);
+        ack.in_order(Instant::ZERO + 50 * MS, 10, 1000, RTO);
         assert_eq!(ack.due(), Due::Later);
+        // Nothing came for it to ride on: it answers no more.
+        ack.timed_out();
+        ack.sent();
+        ack.in_order(Instant::ZERO + 120 * MS, 10, 1000, RTO);
+        assert_eq!(ack.due(), Due::Now);
     }
 
     #[test]
-    fn the_delay_stays_within_its_limits() {
+    fn what_is_sent_much_later_is_no_answer() {
+        let mut ack = AckPolicy::new(&Config::default(), false);
+        ack.in_order(Instant::ZERO, 10, 1000, RTO);
+        ack.sent();
+        ack.answered(Instant::ZERO + 40 * MS);
+        ack.in_order(Instant::ZERO + 50 * MS, 10, 1000, RTO);
+        assert_eq!(ack.due(), Due::Now);
+    }
+
+    #[test]
+    fn a_silent_peer_slow_starts_and_is_not_held_up() {
         let mut ack = slow();
-        for ms in [0, 150, 300, 450, 600, 750] {
-            ack.in_order(Instant::from_millis(ms), 1, 1000);
-        }
-        assert_eq!(ack.ato(), Duration::from_millis(200));
-        (0..20).for_each(|_| ack.in_order(Instant::from_millis(751), 1, 1000));
-        assert_eq!(ack.ato(), Duration::from_millis(40));
+        ack.in_order(Instant::ZERO, 10, 1000, RTO);
+        ack.sent();
+        ack.in_order(Instant::ZERO + RTO, 10, 1000, RTO);
+        assert_eq!(ack.due(), Due::Later);
+        ack.sent();
+        ack.in_order(Instant::ZERO + 2 * RTO + MS, 10, 1000, RTO);
+        assert_eq!(ack.due(), Due::Now);
+    }
+
+    #[test]
+    fn the_delay_stays_within_its_limits_and_a_round_trip() {
+        let mut ack = slow();
+        assert_eq!(ack.delay(None), 40 * MS);
+        (0..4).for_each(|_| ack.timed_out());
+        assert_eq!(ack.delay(None), 200 * MS);
+        assert_eq!(ack.delay(Some(150 * MS)), 150 * MS);
+        assert_eq!(ack.delay(Some(MS)), 40 * MS);
+        (0..20).for_each(|_| ack.in_order(Instant::ZERO, 1, 1000, RTO));
+        assert!(ack.delay(None) < 41 * MS, "{:?}", ack.delay(None));
     }
 }

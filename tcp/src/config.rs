@@ -8,7 +8,7 @@ use crate::parts::Part;
 use crate::reassembly::REASSEMBLIES;
 use crate::recovery::LOSS_RECOVERIES;
 use crate::rtt::ESTIMATORS;
-use crate::{CongestionControl, LossRecovery, Reassembly, RttEstimator, Settings};
+use crate::{CongestionControl, EcnMode, LossRecovery, Reassembly, RttEstimator, Settings};
 use ip::{Tos, Ttl};
 
 /// The parts, limits and timers of a TCP. The defaults are Linux's wherever Linux has the thing;
@@ -30,6 +30,8 @@ pub struct Config {
     pub sack: bool,
     /// Whether window scaling is (RFC 7323 §2).
     pub window_scaling: bool,
+    /// Whether explicit congestion notification is used (RFC 3168) by a socket that does not say.
+    pub ecn: EcnMode,
     /// The initial window in segments (RFC 6928).
     pub initial_window: u32,
     /// Whether the first slow start ends before the queue on the path overflows (HyStart++,
@@ -133,6 +135,7 @@ impl Config {
             not_sent_lowat: usize::MAX,
             quick_ack: false,
             congestion: self.congestion.name,
+            ecn: self.ecn,
             defer_accept: None,
             // Urgent data stays in the stream (RFC 6093 §4.1).
             oob_inline: true,
@@ -154,6 +157,7 @@ impl Default for Config {
             timestamps: true,
             sack: true,
             window_scaling: true,
+            ecn: EcnMode::Off,
             initial_window: 10,
             hystart: true,
             slow_start_after_idle: false,

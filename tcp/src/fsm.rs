@@ -13,6 +13,7 @@
 use netdev::{Instant, Segmentation};
 
 use crate::ack::Due;
+use crate::ecn;
 use crate::receive::Placed;
 use crate::segment::{Flags, Segment};
 use crate::stats::Event;
@@ -38,6 +39,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) fin: bool,
     /// Bytes of text in each of the segments that it stands for.
     pub(crate) size: u32,
+    /// A router marked it (RFC 3168 §5).
+    pub(crate) marked: bool,
 }
 
 impl<'a> Arrival<'a> {
@@ -48,7 +51,8 @@ impl<'a> Arrival<'a> {
             _ => segment.len as u32,
         };
         let (seq, fin) = (segment.seq, segment.flags.contains(Flags::FIN));
-        Arrival { segment, seq, text: &datagram.payload, fin, size }
+        let marked = datagram.header.tos.ecn() == ip::Ecn::Ce;
+        Arrival { segment, seq, text: &datagram.payload, fin, size, marked }
     }
 
     fn has(&self, flag: Flags) -> bool {
@@ -95,12 +99,17 @@ fn first_check_sequence(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &mut Arriv
     if tcb.state == State::SynReceived && arrival.has(Flags::SYN) && arrival.seq == tcb.rcv.irs {
         if !arrival.has(Flags::ACK) {
             // The SYN that is known: its answer was lost.
+            if !arrival.has(Flags::ECE | Flags::CWR) {
+                // RFC 3168 §6.1.1.1: it asks no more.
+                tcb.ecn.withdraw();
+            }
             let scaled = tcb.rcv.scale > 0 || tcb.snd.scale > 0;
             transmit::syn_ack(tcb, cx, scaled);
             return Err(DropReason::UnexpectedSyn);
         }
         // Simultaneous open (figure 8): the part of the segment that is old is the SYN.
         arrival.seq += 1;
+        tcb.ecn.negotiate(tcb.settings.ecn, &arrival.segment, tcb.snd.iss + 1);
         arrival.segment.flags.remove(Flags::SYN);
         // RFC 7323 §2.2: its window is not scaled, as that of what is left of it would be.
         arrival.segment.window >>= tcb.snd.scale;
@@ -281,7 +290,8 @@ fn seventh_process_text(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'
     }
     if tcb.is_orphan() {
         // RFC 9293 §3.6.1, RFC 2525 §2.17: data that nobody will read must not seem delivered.
-        transmit::reset(tcb, cx);
+        // There is no socket any more, so the reset is that of §3.10.7.1, as Linux has it.
+        acknowledge::reset_for(tcb, cx, &arrival.segment);
         tcb.end(None, "data after close");
         return Err(DropReason::AfterClose);
     }
@@ -292,9 +302,11 @@ fn seventh_process_text(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'
     if let Some((left, right)) = sack::already_there(&tcb.rcv, arrival.seq, len) {
         tcb.sack.duplicated(left, right);
     }
+    let segments = len.div_ceil(arrival.size.max(1));
+    ecn::text_arrives(tcb, cx, arrival.segment.flags, arrival.marked, segments);
     match tcb.rcv.text(arrival.seq, arrival.text, cx.pressure) {
         Placed::InOrder => {
-            tcb.ack.in_order(cx.now, len, tcb.rcv.mss);
+            tcb.ack.in_order(cx.now, len, tcb.rcv.mss, tcb.rtt.rto());
             tcb.signals |= Signals::READY;
         }
         Placed::FilledGap => {
@@ -331,8 +343,12 @@ fn eighth_check_fin(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>) 
         // What lies before RCV.NXT by now is where it belongs.
         tcb.rcv.fin = Some(if end.le(tcb.rcv.nxt) { tcb.rcv.position } else { tcb.rcv.place(end) });
     }
-    // A FIN ahead of a gap waits as the text before it does.
+    // A FIN ahead of a gap waits as the text before it does, and brings a duplicate ACK as text
+    // would (RFC 5681 §4.2).
     if tcb.rcv.fin != Some(tcb.rcv.position) {
+        if arrival.fin && arrival.text.is_empty() {
+            transmit::ack(tcb, cx);
+        }
         return;
     }
     tcb.rcv.nxt += 1;

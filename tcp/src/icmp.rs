@@ -8,7 +8,7 @@ use crate::output::output;
 use crate::tcb::{Context, Tcb};
 
 /// MTUs of common links, for a router that does not say which it is (RFC 1191 §7.1).
-const PLATEAUS: [usize; 10] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
+pub(crate) const PLATEAUS: [u32; 10] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
 
 /// The quoted segment is one of ours, in flight, and was `total_len` bytes long with its IP
 /// header.
@@ -33,7 +33,7 @@ fn unreachable(tcb: &mut Tcb, error: SocketError) {
 }
 
 /// RFC 1191, with the checks of RFC 5927 §7.2: the limit must be below what was sent.
-fn too_long(tcb: &mut Tcb, cx: &mut Context<'_>, mtu: usize, sent: usize) {
+fn too_long(tcb: &mut Tcb, cx: &mut Context<'_>, mtu: u32, sent: u32) {
     let mtu = match mtu {
         0 => PLATEAUS.into_iter().find(|&plateau| plateau < sent).unwrap_or(68),
         mtu => mtu,
@@ -41,7 +41,7 @@ fn too_long(tcb: &mut Tcb, cx: &mut Context<'_>, mtu: usize, sent: usize) {
     if mtu >= sent || mtu >= tcb.snd.pmtu || mtu < 68 {
         return;
     }
-    let known = cx.route(&tcb.tuple).is_ok_and(|route| route.mtu <= mtu);
+    let known = cx.route(&tcb.tuple).is_ok_and(|route| route.mtu <= mtu as usize);
     if !known {
         tcb.snd.pmtu_limit = mtu;
     }

@@ -115,6 +115,8 @@ pub struct Info {
     pub delivered: u32,
     /// See [`Info::delivered`].
     pub delivered_ce: u32,
+    /// Segments that came with a congestion mark.
+    pub received_ce: u32,
     /// Duplicate SACKs seen.
     pub dsack_dups: u32,
     /// Out-of-order segments received.
@@ -181,6 +183,7 @@ impl Info {
             sndbuf_limited: Duration::ZERO,
             delivered: 0,
             delivered_ce: 0,
+            received_ce: 0,
             dsack_dups: 0,
             rcv_ooopack: 0,
             memory: 0,

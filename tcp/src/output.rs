@@ -121,7 +121,9 @@ pub(crate) fn output(tcb: &mut Tcb, cx: &mut Context<'_>) {
         Due::Now if tcb.state.is_synchronized() => transmit::ack(tcb, cx),
         Due::Now => {}
         Due::Later if tcb.timers.is_set(Timer::DelayedAck) => {}
-        Due::Later => tcb.timers.set(Timer::DelayedAck, cx.now + tcb.ack.ato()),
+        Due::Later => {
+            tcb.timers.set(Timer::DelayedAck, cx.now + tcb.ack.delay(tcb.rtt.srtt()));
+        }
     }
     arm(tcb, cx, blocked);
 }
@@ -137,7 +139,7 @@ pub(crate) fn sends_data(state: State) -> bool {
 /// A path MTU that IP has learnt, or forgotten, changes the size of segments.
 fn follow_path(tcb: &mut Tcb, cx: &mut Context<'_>) {
     let Ok(route) = cx.route(&tcb.tuple) else { return };
-    let mtu = route.mtu.min(tcb.snd.pmtu_limit);
+    let mtu = (route.mtu as u32).min(tcb.snd.pmtu_limit);
     if mtu != tcb.snd.pmtu {
         let less = mtu < tcb.snd.pmtu;
         tcb.snd.pmtu = mtu;
@@ -197,8 +199,12 @@ fn send_new(tcb: &mut Tcb, cx: &mut Context<'_>) -> Why {
             tcb.congestion.idle(idle, tcb.rtt.rto());
             continue;
         }
-        let offload =
-            cx.route(&tcb.tuple).map_or(0, |route| route.offload.tcp_segmentation.min(MOST));
+        let offload = match tcb.ecn.cwr_due() {
+            true => 0,
+            false => {
+                cx.route(&tcb.tuple).map_or(0, |route| route.offload.tcp_segmentation.min(MOST))
+            }
+        };
         send_one(tcb, cx, len.min(offload.max(view.mss) / view.mss * view.mss), len, fin);
     }
 }
@@ -238,7 +244,7 @@ fn send_one(tcb: &mut Tcb, cx: &mut Context<'_>, burst: usize, len: usize, fin: 
         tcb.snd.fin = Some(end);
     }
     tcb.snd.overridden = false;
-    tcb.ack.interactive();
+    tcb.ack.answered(cx.now);
     transmit::data(tcb, cx, seq, burst, fin, burst > mss as usize);
 }
 

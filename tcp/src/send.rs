@@ -23,9 +23,9 @@ pub(crate) struct SendSpace {
     /// The MSS that was named to the peer.
     pub(crate) advmss: u16,
     /// The path MTU in bytes.
-    pub(crate) pmtu: usize,
+    pub(crate) pmtu: u32,
     /// What ICMP said of it, where IP does not remember that itself.
-    pub(crate) pmtu_limit: usize,
+    pub(crate) pmtu_limit: u32,
     pub(crate) buffer: SendBuffer,
     /// No more data follows what is in the buffer: a FIN does.
     pub(crate) fin_queued: bool,
@@ -58,8 +58,8 @@ impl SendSpace {
             peer_mss: config.default_mss,
             mss: u32::from(config.default_mss),
             advmss: config.default_mss,
-            pmtu: usize::from(config.default_mss) + 40,
-            pmtu_limit: usize::MAX,
+            pmtu: u32::from(config.default_mss) + 40,
+            pmtu_limit: u32::MAX,
             // The SYN takes the first number.
             buffer: SendBuffer::new(iss + 1, limit),
             fin_queued: false,

@@ -6,6 +6,8 @@ use std::time::Duration;
 use ip::{SocketError, Tos, Ttl};
 use netdev::Instant;
 
+use crate::EcnMode;
+
 /// A change of one option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -39,6 +41,8 @@ pub enum Setting {
     QuickAck(bool),
     /// The congestion control by name (TCP_CONGESTION).
     Congestion(Cow<'static, str>),
+    /// Explicit congestion notification (RFC 3168), for a connection that is yet to be opened.
+    Ecn(EcnMode),
     /// A connection is accepted only when it has data (TCP_DEFER_ACCEPT).
     DeferAccept(Option<Duration>),
     /// Urgent data stays in the stream (SO_OOBINLINE).
@@ -84,6 +88,8 @@ pub struct Settings {
     pub quick_ack: bool,
     /// See [`Setting::Congestion`].
     pub congestion: &'static str,
+    /// See [`Setting::Ecn`].
+    pub ecn: EcnMode,
     /// See [`Setting::DeferAccept`].
     pub defer_accept: Option<Duration>,
     /// See [`Setting::OobInline`].

@@ -49,6 +49,10 @@ netdev::reasons! {
         CookiesFailed = "SYN cookies that did not fit",
         /// Half-open connections that had to go for another (RFC 4987 §3.4).
         Recycled = "half-open connections recycled",
+        /// Segments that came with a congestion mark (RFC 3168).
+        MarksIn = "segments received with a congestion mark",
+        /// Windows reduced because the peer echoed one.
+        EcnReductions = "windows reduced for a congestion mark",
         /// Connections given up because nobody answered.
         TimedOut = "connections timed out",
         /// Connections without a socket that had to go.

@@ -9,6 +9,7 @@ use tracing::debug;
 
 use crate::ack::AckPolicy;
 use crate::challenge::{ChallengeLimit, PerConnection};
+use crate::ecn::Ecn;
 use crate::receive::ReceiveSpace;
 use crate::sack::Report;
 use crate::send::SendSpace;
@@ -47,6 +48,7 @@ pub(crate) struct Tcb {
     pub(crate) timers: Timers,
     pub(crate) timestamps: Option<Clock>,
     pub(crate) challenge: PerConnection,
+    pub(crate) ecn: Ecn,
     /// Why the connection ended, until the user has been told.
     pub(crate) error: Option<SocketError>,
     /// What an ICMP message said that does not end it (RFC 1122 §4.2.3.9).
@@ -188,6 +190,7 @@ impl Tcb {
             timers: Timers::new(),
             timestamps: None,
             challenge: PerConnection::default(),
+            ecn: Ecn::default(),
             error: None,
             soft_error: None,
             signals: Signals::empty(),
@@ -297,7 +300,7 @@ impl Tcb {
     /// The sizes of segments follow from the path MTU, the peer's MSS, and the options.
     pub(crate) fn update_mss(&mut self, config: &Config) {
         let options = if self.timestamps.is_some() { 12 } else { 0 };
-        let path = self.snd.pmtu.saturating_sub(header_len(&self.tuple)) as u32;
+        let path = self.snd.pmtu.saturating_sub(header_len(&self.tuple) as u32);
         let user = self.settings.max_segment.map_or(u32::MAX, u32::from);
         let mss = u32::from(self.snd.peer_mss).min(path).min(user).max(u32::from(config.min_mss));
         let mss = mss - options;

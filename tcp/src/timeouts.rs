@@ -17,7 +17,7 @@ pub(crate) fn timeouts(tcb: &mut Tcb, cx: &mut Context<'_>) {
             Timer::Persist => persist(tcb, cx),
             Timer::DelayedAck => {
                 cx.events.add(Event::DelayedAcks);
-                tcb.ack.at_once();
+                tcb.ack.timed_out();
             }
             Timer::KeepAlive => keep_alive(tcb, cx),
             Timer::FinWait2 => tcb.end(None, "FIN-WAIT-2 timeout"),
@@ -25,6 +25,7 @@ pub(crate) fn timeouts(tcb: &mut Tcb, cx: &mut Context<'_>) {
             Timer::Recovery => {
                 if tcb.recovery.timer(cx.now, &mut tcb.board) == Change::Began {
                     tcb.congestion.congested(cx.now, tcb.board.flight());
+                    tcb.ecn.reduced();
                     tcb.snd.retransmit_first = true;
                 }
             }
@@ -70,6 +71,7 @@ fn retransmit(tcb: &mut Tcb, cx: &mut Context<'_>) {
             tcb.board.all_lost();
             tcb.recovery.timed_out(tcb.snd.nxt, &mut tcb.board);
             tcb.congestion.timed_out(cx.now, flight, again);
+            tcb.ecn.reduced();
             tcb.snd.retransmit_first = true;
             tcb.tell_recovery(before, "timeout");
         }

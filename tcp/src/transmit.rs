@@ -1,6 +1,6 @@
 //! Segments on their way to IP: each kind that is ever sent has its function here.
 
-use ip::{Datagram, Ecn, Header, Output, Protocol};
+use ip::{Datagram, Header, Output, Protocol};
 use netdev::{Instant, Packet, Segmentation};
 use tracing::trace;
 
@@ -16,7 +16,8 @@ use crate::timestamps::Clock;
 
 /// `<SEQ=ISS><CTL=SYN>`, with everything that is offered.
 pub(crate) fn syn(tcb: &mut Tcb, cx: &mut Context<'_>) {
-    let mut segment = blank(tcb, tcb.snd.iss, Flags::SYN);
+    let ecn = tcb.ecn.on_syn(tcb.settings.ecn, tcb.retries > 0);
+    let mut segment = blank(tcb, tcb.snd.iss, Flags::SYN | ecn);
     segment.ack = SeqNum(0);
     segment.options = Options {
         mss: Some(tcb.snd.advmss),
@@ -31,7 +32,7 @@ pub(crate) fn syn(tcb: &mut Tcb, cx: &mut Context<'_>) {
 
 /// `<SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>`, with what both sides want.
 pub(crate) fn syn_ack(tcb: &mut Tcb, cx: &mut Context<'_>, scaled: bool) {
-    let mut segment = blank(tcb, tcb.snd.iss, Flags::SYN | Flags::ACK);
+    let mut segment = blank(tcb, tcb.snd.iss, Flags::SYN | Flags::ACK | tcb.ecn.on_syn_ack());
     segment.options = Options {
         mss: Some(tcb.snd.advmss),
         sack_permitted: tcb.sack.in_use,
@@ -144,7 +145,7 @@ pub(crate) fn time_wait_ack(now: Instant, out: &mut dyn Output, tuple: &Tuple, o
 /// The MSS to name to the peer (RFC 6691: without options), and the path MTU, by the route.
 pub(crate) fn learn_path(tcb: &mut Tcb, cx: &mut Context<'_>) -> Result<(), ip::Cause> {
     let route = cx.route(&tcb.tuple)?;
-    tcb.snd.pmtu = route.mtu;
+    tcb.snd.pmtu = route.mtu as u32;
     let path = route.mtu.saturating_sub(header_len(&tcb.tuple)).min(65_495) as u16;
     let user = tcb.settings.max_segment.unwrap_or(u16::MAX);
     tcb.snd.advmss = path.min(user).max(cx.config.min_mss);
@@ -213,7 +214,7 @@ fn acknowledged(tcb: &mut Tcb) {
     }
 }
 
-fn give(tcb: &mut Tcb, cx: &mut Context<'_>, segment: Segment, packet: Packet) {
+fn give(tcb: &mut Tcb, cx: &mut Context<'_>, mut segment: Segment, packet: Packet) {
     let (src, dst) = (tcb.tuple.local().ip(), tcb.tuple.peer().ip());
     tcb.totals.segs_out += 1;
     cx.events.add(Event::SegmentsOut);
@@ -222,11 +223,12 @@ fn give(tcb: &mut Tcb, cx: &mut Context<'_>, segment: Segment, packet: Packet) {
         cx.events.add(Event::NotSent);
         return;
     };
+    let ecn = tcb.ecn.outgoing(&mut segment);
     trace!(%src, %dst, ?segment, "out");
     let packet = segment.emit(packet, src, dst, route.offload.checksum);
     let header = Header {
         ttl: tcb.settings.ttl,
-        tos: tcb.settings.tos.with_ecn(Ecn::NotEct),
+        tos: tcb.settings.tos.with_ecn(ecn),
         dont_fragment: tcb.settings.mtu_discover,
         ..Header::new(src, dst, Protocol::TCP)
     };

@@ -47,8 +47,8 @@ impl Tcp {
         if let Some(clock) = &mut tcb.timestamps {
             let carried = Carried {
                 window_scale: segment.options.window_scale.filter(|_| scaled),
-                sack: segment.options.sack_permitted,
-                ecn: false,
+                sack: tcb.sack.in_use,
+                ecn: tcb.ecn.is_on(),
             };
             let value = clock.value(now);
             clock.offset -= value.wrapping_sub(carried.timestamp(value));
@@ -155,4 +155,6 @@ impl Tcp {
 /// Without timestamps a cookie has no room for options.
 fn forget_options(tcb: &mut Tcb) {
     (tcb.snd.scale, tcb.rcv.scale) = (0, 0);
+    tcb.sack.in_use = false;
+    tcb.ecn.withdraw();
 }

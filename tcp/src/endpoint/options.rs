@@ -63,6 +63,7 @@ fn apply(settings: &mut Settings, setting: Setting, config: &Config) -> Result<(
             let part = find(CONGESTION_CONTROLS, &name).ok_or(SocketError::Invalid)?;
             settings.congestion = part.name;
         }
+        Setting::Ecn(mode) => settings.ecn = mode,
         Setting::OobInline(true) => settings.oob_inline = true,
         Setting::MtuDiscover(on) => settings.mtu_discover = on,
         Setting::FinWait2Timeout(timeout) => settings.fin_wait2_timeout = timeout,

@@ -9,6 +9,7 @@ use crate::{Config, Setting, Shutdown, State, Streams, Tcp};
 mod attacks;
 mod closing;
 mod cookies;
+mod ecn;
 mod hostile;
 mod limits;
 mod opening;

@@ -7,13 +7,14 @@ use netdev::{Instant, Packet};
 
 use super::Arrival;
 use crate::congestion::Acked;
+use crate::ecn;
 use crate::recovery::{AckSeen, Change};
 use crate::sack::Heard;
 use crate::segment::{Flags, Segment};
 use crate::stats::Event;
 use crate::tcb::{Context, Signals, Tcb};
 use crate::timers::Timer;
-use crate::{CaState, SeqNum, State};
+use crate::{CaState, SeqNum};
 
 /// RFC 9293 §3.10.7.4, fifth, ESTABLISHED; in the states beyond it as well.
 pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>) {
@@ -60,19 +61,24 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
         mss: tcb.snd.mss,
     };
     let change = tcb.recovery.acked(&seen, &mut tcb.board);
+    let marked = ecn::acknowledged(tcb, cx, segment, flight, newly_acked);
     match change {
         Change::Began => {
             cx.events.add(Event::FastRecoveries);
-            tcb.congestion.congested(cx.now, flight);
+            if !tcb.ecn.reducing() {
+                tcb.congestion.congested(cx.now, flight);
+                tcb.ecn.reduced();
+            }
             tcb.snd.retransmit_first = true;
         }
         Change::Ended if before == CaState::Recovery => {
             tcb.congestion.recovered(cx.now, tcb.board.flight());
         }
         Change::Again => tcb.snd.retransmit_first = true,
+        Change::Undone if tcb.ecn.reducing() => {}
         Change::Undone => tcb.congestion.undo(),
         Change::None | Change::Ended => {
-            if newly_acked > 0 && tcb.recovery.ca_state() != CaState::Recovery {
+            if newly_acked > 0 && !marked && tcb.recovery.ca_state() != CaState::Recovery {
                 let (cwnd, ssthresh) = (tcb.congestion.cwnd(), tcb.congestion.ssthresh());
                 // What duplicate ACKs counted as arrived has made room already; the segment that
                 // they waited for is new in any case.
@@ -166,10 +172,10 @@ fn update_window(tcb: &mut Tcb, segment: &Segment, window: u32, advanced: bool) 
     }
 }
 
-/// `<SEQ=SEG.ACK><CTL=RST>`: an acknowledgment of something that this connection never sent.
+/// `<SEQ=SEG.ACK><CTL=RST>`: an acknowledgment of something that this connection never sent, or
+/// data that nobody will read.
 pub(super) fn reset_for(tcb: &Tcb, cx: &mut Context<'_>, segment: &Segment) {
     let Some(reset) = segment.reset() else { return };
-    debug_assert!(matches!(tcb.state, State::SynSent | State::SynReceived));
     let (src, dst) = (tcb.tuple.local().ip(), tcb.tuple.peer().ip());
     cx.events.add(Event::ResetsOut);
     cx.events.add(Event::SegmentsOut);

@@ -116,6 +116,7 @@ pub(crate) fn learn_options(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segme
     }
     // RFC 2018 §2: it may be used where both have sent the option.
     tcb.sack.in_use &= options.sack_permitted;
+    tcb.ecn.negotiate(tcb.settings.ecn, segment, tcb.snd.iss + 1);
     tcb.update_mss(cx.config);
     scaled
 }

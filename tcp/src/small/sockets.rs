@@ -617,6 +617,7 @@ impl Socket {
             not_sent_lowat: usize::MAX,
             quick_ack: false,
             congestion: "none",
+            ecn: crate::EcnMode::Off,
             defer_accept: None,
             oob_inline: true,
             mtu_discover: false,

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use ip::{Handle, Header, Protocol, SocketError};
+use ip::{Handle, Header, Protocol, SocketError, Tos};
 use netdev::{Instant, Packet, Segmentation};
 
 use super::{Host, Seg, Side, seg};
@@ -46,6 +46,8 @@ pub struct Script {
     pub port: u16,
     /// The window that the peer offers, where a segment names no other.
     pub peer_window: u16,
+    /// The service class and the congestion mark of what is injected.
+    pub tos: Tos,
     /// The real number of the SYN of the TCP under test.
     isn: u32,
     /// What the peer sends next, relative.
@@ -65,6 +67,7 @@ impl Script {
             peer: SocketAddr::new(PEER, PEER_PORT),
             port: 80,
             peer_window: 65535,
+            tos: Tos::default(),
             isn: 0,
             peer_nxt: 0,
             seen_nxt: 0,
@@ -140,7 +143,7 @@ impl Script {
 
     fn inject_packet(&mut self, segment: &Seg, packet: Packet) -> Input {
         let ends = (segment.src.expect("completed").ip(), segment.dst.expect("completed").ip());
-        let header = Header::new(ends.0, ends.1, Protocol::TCP);
+        let header = Header { tos: self.tos, ..Header::new(ends.0, ends.1, Protocol::TCP) };
         let input = self.host.input(header, packet);
         self.step(format!("> {segment}   {input:?}"));
         input

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tcp::{CONGESTION_CONTROLS, Config, KeepAlive, Setting, Sizes};
+use tcp::{CONGESTION_CONTROLS, Config, EcnMode, KeepAlive, Setting, Sizes};
 
 use super::report::{Result, unsupported};
 
@@ -86,7 +86,8 @@ impl Setup {
         args: &[&str],
         unknown: impl Fn() -> super::report::Stop,
     ) -> Result<()> {
-        let all = args.iter().filter(|arg| !arg.starts_with('-')).copied().collect::<Vec<_>>();
+        let said = args.iter().take_while(|arg| !arg.starts_with('#'));
+        let all = said.filter(|arg| !arg.starts_with('-')).copied().collect::<Vec<_>>();
         let all = all.join(" ");
         let mut rest = &all[..];
         while let Some((name, after)) = rest.split_once('=') {
@@ -120,6 +121,21 @@ impl Setup {
         match name {
             "tcp_timestamps" => config.timestamps = flag()?,
             "tcp_window_scaling" => config.window_scaling = flag()?,
+            "tcp_ecn" => {
+                config.ecn = match value {
+                    "0" => EcnMode::Off,
+                    "1" => EcnMode::On,
+                    "2" => EcnMode::Accept,
+                    _ => return None,
+                };
+            }
+            "tcp_syncookies" => {
+                config.syn_cookies = match value {
+                    "0" => false,
+                    "1" => true,
+                    _ => return None,
+                };
+            }
             "tcp_slow_start_after_idle" => config.slow_start_after_idle = flag()?,
             "tcp_syn_retries" => config.syn_retries = number()?,
             "tcp_synack_retries" => config.syn_ack_retries = number()?,
@@ -168,12 +184,10 @@ const ALWAYS: &[(&str, &str)] = &[
     ("tcp_sack", "1"),
     ("tcp_dsack", "1"),
     ("tcp_fack", "0"),
-    ("tcp_ecn", "0"),
     ("tcp_frto", "2"),
     ("tcp_early_retrans", "3"),
     ("tcp_recovery", "1"),
     ("tcp_reordering", "3"),
-    ("tcp_syncookies", "1"),
     ("tcp_mtu_probing", "0"),
     ("tcp_moderate_rcvbuf", "1"),
     ("tcp_stdurg", "0"),

@@ -47,7 +47,7 @@ fn a_full_syn_queue_is_no_obstacle() {
 
 /// With timestamps nothing is lost: the options are in the low bits of what is echoed.
 #[test]
-fn timestamps_carry_the_window_scale() {
+fn timestamps_carry_the_options() {
     let (mut script, listener) = flooded(Config::default());
     script.wait(12_345 * MS);
     script.host.out.sent.clear();
@@ -62,7 +62,7 @@ fn timestamps_carry_the_window_scale() {
     let info = script.info().unwrap();
     assert_eq!((info.snd_wnd, info.snd_mss), (100 << 7, 1448));
     assert_eq!(info.options.window_scale, Some((7, 8)));
-    assert!(info.options.timestamps);
+    assert!(info.options.timestamps && info.options.sack);
     // The clock goes on from there and never back.
     script.send(b"hello");
     let (later, _) = clocks(&script.expect(seg("PA").seq(1).data(b"hello")));
