@@ -1,245 +1,253 @@
 //! A small TCP, to be read from top to bottom in an evening.
 //!
-//! This file is the machine: one connection, as RFC 9293 describes it. Lay the diagram of its
-//! §3.3.2 (figure 5) beside it. The order is the RFC's: what there is to know of a connection
-//! (§3.3.1), the user's calls (§3.10.1 to §3.10.6), the segment that arrives (§3.10.7, one function
-//! a step), the timeouts (§3.10.8); and then what all of these lead to: sending, and putting the
-//! received stream together. `small/sockets.rs` is the plumbing around it: who has which port,
-//! whose timer is due, and the calls of [`Streams`](crate::Streams), handed to the connection that
-//! they are for.
+//! Lay the diagram of RFC 9293 §3.3.2 (figure 5) beside it. The order is the RFC's: what there is
+//! to know of a connection (§3.3.1), the user's calls (§3.10.1 to §3.10.6), the segment that
+//! arrives (§3.10.7, one function a step), the timeouts (§3.10.8), and what all of these lead to:
+//! sending. First everything that concerns one connection ([`Tcb`]); then, from [`SmallTcp`] on,
+//! how an event finds the connection that it is for.
 //!
-//! It has all eleven states, simultaneous open and close, a backlog, retransmission by RFC 6298
-//! and after three duplicate ACKs, an out-of-order queue, zero-window probes, both silly-window
-//! rules, Nagle, delayed ACKs, and RFC 5961's answers to blind attacks. It has no window scaling
-//! and so no window above 64 KiB, no SACK, no timestamps, no congestion control, no urgent data
-//! out of line, no path MTU discovery (its segments may be fragmented), no keep-alive: `Tcp` does
-//! those.
+//! It has all eleven states, simultaneous open and close, a backlog, a SYN queue that a flood does
+//! not close, retransmission after a timeout (RFC 6298) and after three duplicate ACKs, an
+//! out-of-order queue, zero-window probes, both silly-window rules, Nagle, and RFC 5961's answers
+//! to blind attacks. It has no window scaling and so no window above 64 KiB, no SACK, no
+//! timestamps, no congestion control, no ECN, no delayed ACKs, no urgent data out of line, no path MTU
+//! discovery (its segments may be fragmented), no keep-alive, no reuse of a TIME-WAIT, and buffers
+//! of one size: [`Tcp`](crate::Tcp) does those.
 //!
-//! Where it deviates from the RFCs, and why:
-//! - RFC 6298 §2.4 wants a retransmission timeout of a second at least. [`MIN_RTO`] is 200 ms, as
-//!   in Linux, above any delayed ACK.
-//! - RFC 9293 §3.4.1 wants a TIME-WAIT of 4 minutes. [`TIME_WAIT`] is one, as in Linux.
-//! - RFC 1122 §4.2.3.9 wants a connect to go on after an ICMP unreachable. Here it fails at once,
-//!   as in Linux: a person waits for it.
+//! What can be exchanged one by one, or is not TCP's own, has a file of its own, and `Tcp` uses it
+//! too: the wire form (`segment`), the buffers, the receive window (`receive`), the out-of-order
+//! queue ([`Reassembly`](crate::Reassembly)), the round-trip time ([`RttEstimator`]), who has which
+//! port (`table`), what nobody may guess (`isn`, `ports`, `challenge`). [`Config`] names the parts,
+//! and has times and limits, with their [`deviations`](crate::deviations) from the RFCs.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::ops::Range;
+use std::collections::{BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use ip::{Cause, Header, Output, Protocol, Readiness, SocketError, Ttl};
-use netdev::{Counts, Instant, Packet, sooner};
+use ip::{
+    Cause, Datagram, Handle, Header, Output, Protocol, Quoted, Readiness, Route, SocketError, Ttl,
+};
+use netdev::{Counter, Counts, Instant, Packet, sooner};
 use tracing::{debug, trace};
 
-use crate::{DropReason, Flags, Options, Segment, SeqNum, Shutdown, State};
-
-mod sockets;
-
-pub use sockets::SmallTcp;
+use crate::buffers::SendBuffer;
+use crate::challenge::{ChallengeLimit, PerConnection};
+use crate::isn::IsnGenerator;
+use crate::ports::Ports;
+use crate::receive::{Placed, ReceiveSpace};
+use crate::slab::Slab;
+use crate::table::{Owner, Table, Tuple};
+use crate::tcb::ConnId;
+use crate::{
+    Config, DropReason, EcnMode, Flags, Info, Input, Options, ReceiveFlags, RttEstimator, Segment,
+    SendFlags, SeqNum, Setting, Settings, Shutdown, State, Streams, Timer,
+};
+use State::*;
 
 /// The most that the window field can say without scaling, and so the largest receive buffer.
-const MAX_WINDOW: usize = 65535;
-/// Bytes taken from the user and not yet acknowledged; a window and as much again to follow it.
-const SEND_BUFFER: usize = 128 * 1024;
-/// Pieces of stream that may stand beyond a gap; a segment that would add one more is dropped.
-const MAX_PIECES: usize = 64;
-/// What the peer takes if its SYN does not say (RFC 9293 §3.7.1, MUST-15).
-const DEFAULT_MSS: usize = 536;
-/// The least segment that a peer can talk this side into, so that it cannot multiply packets.
-const MIN_MSS: usize = 64;
+const MAX_WINDOW: usize = 65_535;
 /// Headers of IPv4 and TCP without options: the MTU less these is the MSS (RFC 6691 §2).
 const HEADERS: usize = 40;
-/// Before the first sample (RFC 6298 §2.1), and the bounds after it (§2.4, §2.5).
-const INITIAL_RTO: Duration = Duration::from_secs(1);
-const MIN_RTO: Duration = Duration::from_millis(200);
-const MAX_RTO: Duration = Duration::from_secs(60);
-/// How long the second full segment is waited for (RFC 9293 §3.8.6.3: under half a second).
-const DELAYED_ACK: Duration = Duration::from_millis(40);
-/// R2 of RFC 9293 §3.8.3: after so many timeouts in a row a connection is given up. From the least
-/// RTO on these are 102 s, over the 100 s asked for; 183 s for a SYN, over three minutes; and 63 s
-/// for a half-open connection, which nobody here asked for.
-const GIVE_UP: u32 = 9;
-const GIVE_UP_SYN: u32 = 8;
-const GIVE_UP_HALF_OPEN: u32 = 6;
-/// Twice the maximum segment lifetime; and how long FIN-WAIT-2 lasts without a socket.
-const TIME_WAIT: Duration = Duration::from_secs(60);
-/// Duplicate and challenge ACKs that a connection sends in a second (RFC 5961 §7).
-const CHALLENGES: u32 = 10;
+/// Bytes taken from the user and not yet acknowledged; a window and as much again to follow it.
+const SEND_BUFFER: usize = 128 * 1024;
+const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const NOWHERE: SocketAddr = SocketAddr::new(ANY, 0);
 
-/// A transmission control block (RFC 9293 §3.3.1): one connection. Names are the RFC's.
-#[derive(Default)]
+/// What a call gives its user.
+type Reply<T> = Result<T, SocketError>;
+/// What becomes of a segment.
+type Verdict = Result<(), DropReason>;
+
+/// A transmission control block (RFC 9293 §3.3.1): a connection, or a listener.
 struct Tcb {
     state: State,
-    /// This side and the other, once they are known.
-    ends: Ends,
-    /// Whether a listener began it (passive OPEN).
-    passive: bool,
-    /// Whether the user called CLOSE: nobody will read any more.
-    closed: bool,
+    /// This side's end, once it is bound; both ends, once the connection begins.
+    local: SocketAddr,
+    tuple: Option<Tuple>,
+    holder: Holder,
+    settings: Settings,
+    queue: Queue,
     /// What ended it, until the user is told.
     error: Option<SocketError>,
-    /// What an ICMP error said, which may explain a timeout.
-    soft_error: Option<SocketError>,
-    no_delay: bool,
-    ttl: Ttl,
+    snd: Snd,
+    /// The bytes from SND.UNA on.
+    sending: SendBuffer,
+    /// The receive sequence space, what waits to be read, and what came ahead of a gap.
+    rcv: ReceiveSpace,
+    rtt: Box<dyn RttEstimator>,
+    /// While anything waits to be acknowledged, be it for a window to open, the retransmission
+    /// timer. In FIN-WAIT-2 and TIME-WAIT it ends them.
+    timer: Option<Instant>,
+    /// When an ACK is due that nothing else has carried by then.
+    ack_at: Option<Instant>,
+    challenge: PerConnection,
+    partial_checksum: bool,
+}
 
-    // The send sequence space (figure 3), and the bytes from SND.UNA on.
+/// The send sequence space (§3.3.1, figure 3), and retransmission.
+#[derive(Default)]
+struct Snd {
     iss: SeqNum,
-    snd_una: SeqNum,
-    snd_nxt: SeqNum,
-    /// The highest that SND.NXT ever was: a timeout takes SND.NXT back.
-    snd_max: SeqNum,
-    snd_wnd: u32,
-    snd_wl1: SeqNum,
-    snd_wl2: SeqNum,
+    una: SeqNum,
+    nxt: SeqNum,
+    wnd: u32,
+    wl1: SeqNum,
+    wl2: SeqNum,
     /// The largest window that the peer ever offered.
     max_wnd: u32,
     mss: usize,
-    sending: VecDeque<u8>,
-    send_limit: usize,
-    /// Whether a FIN follows the last of `sending`.
+    /// Whether a FIN follows the last byte.
     fin: bool,
-    partial_checksum: bool,
-
-    // The receive sequence space (figure 4), and the bytes up to RCV.NXT and beyond.
-    irs: SeqNum,
-    rcv_nxt: SeqNum,
-    /// The right edge of the window as the peer knows it: RCV.NXT + RCV.WND.
-    rcv_adv: SeqNum,
-    own_mss: usize,
-    received: Received,
-    receive_limit: usize,
-    read_shut: bool,
-    peer_fin: Option<SeqNum>,
-    ack_now: bool,
-
-    /// Runs while anything waits to be acknowledged, be it for a window: the persist timer too.
-    retransmit_at: Option<Instant>,
-    ack_at: Option<Instant>,
-    /// The end of TIME-WAIT, and of FIN-WAIT-2 after CLOSE.
-    expires_at: Option<Instant>,
-    rto: Duration,
-    /// Timeouts since the peer last answered.
-    unanswered: u32,
-    srtt: Option<Duration>,
-    rttvar: Duration,
     /// The segment that is timed: the number after its end, and when it was sent.
     timed: Option<(SeqNum, Instant)>,
-
-    // Fast retransmission: losses up to `recover` are dealt with (RFC 6582 §3.2).
+    /// Timeouts since the peer last answered.
+    unanswered: u32,
     duplicate_acks: u32,
-    recover: SeqNum,
-    recovering: bool,
-    /// Challenge ACKs in the second that began then.
-    challenges: (Instant, u32),
+    /// While losses are repaired: SND.NXT when they were noticed (RFC 6582 §3.2).
+    recover: Option<SeqNum>,
 }
 
-type Ends = Option<(SocketAddr, SocketAddr)>;
+/// A listener's connections: in the order in which they began, and in which they were ready.
+#[derive(Default)]
+struct Queue {
+    backlog: usize,
+    half_open: VecDeque<Handle>,
+    ready: VecDeque<Handle>,
+}
+
+/// Who will end it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// A user, who knows its handle.
+    User,
+    /// This listener: the handshake is not done.
+    HalfOpen(Handle),
+    /// A listener: it waits to be accepted.
+    Ready,
+    /// It ends by itself: the user has called CLOSE.
+    Nobody,
+}
+
+/// What every event brings along: the time, the way out, and what all connections share.
+struct Cx<'a> {
+    now: Instant,
+    out: &'a mut dyn Output,
+    config: &'a Config,
+    challenges: &'a mut ChallengeLimit,
+    events: &'a mut Counts<Event>,
+}
 
 impl Tcb {
-    fn new() -> Tcb {
-        Tcb { send_limit: SEND_BUFFER, receive_limit: MAX_WINDOW, ..Tcb::default() }
-    }
-
-    /// Both ends are known: the connection begins.
-    fn begin(&mut self, local: SocketAddr, peer: SocketAddr, iss: SeqNum, route: &ip::Route) {
-        self.ends = Some((local, peer));
-        (self.iss, self.snd_una, self.snd_nxt, self.snd_max) = (iss, iss, iss, iss);
-        (self.recover, self.rto) = (iss, INITIAL_RTO);
-        self.own_mss = route.mtu.saturating_sub(HEADERS).clamp(MIN_MSS, MAX_WINDOW);
-        self.partial_checksum = route.offload.checksum;
-    }
-
-    /// What a listener's connections begin with.
-    fn heir(&self) -> Tcb {
-        let Tcb { no_delay, ttl, send_limit, receive_limit, .. } = *self;
-        Tcb { no_delay, ttl, send_limit, receive_limit, ..Tcb::default() }
+    fn new(holder: Holder, settings: Settings, config: &Config) -> Tcb {
+        Tcb {
+            state: Closed,
+            local: NOWHERE,
+            tuple: None,
+            holder,
+            rcv: ReceiveSpace::new(config, settings.receive_buffer),
+            settings,
+            queue: Queue::default(),
+            error: None,
+            snd: Snd::default(),
+            sending: SendBuffer::new(SeqNum(0), 0),
+            rtt: (config.rtt.make)(config),
+            timer: None,
+            ack_at: None,
+            challenge: PerConnection::default(),
+            partial_checksum: false,
+        }
     }
 
     fn enter(&mut self, to: State, cause: &'static str) {
-        debug!(conn = ?self.ends, from = %self.state, %to, cause, "state");
+        debug!(conn = ?self.tuple, from = %self.state, %to, cause, "state");
         self.state = to;
     }
 
     /// The connection is no more; what was received can still be read.
     fn die(&mut self, error: Option<SocketError>) {
-        self.enter(State::Closed, "the end");
+        self.enter(Closed, "the end");
         self.error = self.error.or(error);
         self.sending.clear();
-        (self.retransmit_at, self.ack_at, self.expires_at) = (None, None, None);
+        self.rcv.reassembly.clear();
+        (self.timer, self.ack_at) = (None, None);
     }
 
     // ---- The user's calls, as far as they concern one connection.
 
+    /// RFC 9293 §3.10.1: an active OPEN, or a passive one that a SYN came for.
+    fn open(
+        &mut self,
+        ends: Tuple,
+        iss: SeqNum,
+        route: &Route,
+        syn: Option<&Segment>,
+        cx: &mut Cx<'_>,
+    ) {
+        (self.local, self.tuple) = (ends.local(), Some(ends));
+        self.snd = Snd { iss, una: iss, nxt: iss, ..Snd::default() };
+        self.sending = SendBuffer::new(iss + 1, self.settings.send_buffer);
+        self.rcv.mss = route.mtu.saturating_sub(HEADERS).clamp(1, MAX_WINDOW) as u32;
+        self.partial_checksum = route.offload.checksum;
+        match syn {
+            None => self.enter(SynSent, "connect"),
+            Some(segment) => self.syn_received(segment, cx.config),
+        }
+        self.send_syn(cx);
+    }
+
     /// RFC 9293 §3.10.2.
-    fn send(&mut self, data: &[u8], cx: &mut Cx<'_>) -> Result<usize, SocketError> {
+    fn send(&mut self, data: &[u8], cx: &mut Cx<'_>) -> Reply<usize> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
         match self.state {
-            State::SynSent | State::SynReceived => return Err(SocketError::WouldBlock),
-            _ if self.ends.is_none() => return Err(SocketError::NotConnected),
-            _ if self.fin || self.state == State::Closed => return Err(SocketError::BrokenPipe),
+            SynSent | SynReceived => return Err(SocketError::WouldBlock),
+            _ if self.tuple.is_none() => return Err(SocketError::NotConnected),
+            _ if self.snd.fin || self.state == Closed => return Err(SocketError::BrokenPipe),
             _ => {}
         }
-        let room = self.send_limit.saturating_sub(self.sending.len());
-        let taken = &data[..data.len().min(room)];
-        if taken.is_empty() && !data.is_empty() {
+        let taken = self.sending.write(data);
+        if taken == 0 && !data.is_empty() {
             return Err(SocketError::WouldBlock);
         }
-        self.sending.extend(taken);
         self.output(cx);
-        Ok(taken.len())
+        Ok(taken)
     }
 
     /// RFC 9293 §3.10.3.
-    fn receive(
-        &mut self,
-        buffer: &mut [u8],
-        peek: bool,
-        cx: &mut Cx<'_>,
-    ) -> Result<usize, SocketError> {
-        if self.ends.is_none() {
+    fn receive(&mut self, buffer: &mut [u8], peek: bool, cx: &mut Cx<'_>) -> Reply<usize> {
+        if self.tuple.is_none() {
             return Err(SocketError::NotConnected);
         }
-        if self.received.readable == 0 && !buffer.is_empty() {
+        if self.rcv.buffer.is_empty() && !buffer.is_empty() {
             return match self.error.take() {
                 Some(error) => Err(error),
                 None if self.no_more_to_read() => Ok(0),
                 None => Err(SocketError::WouldBlock),
             };
         }
-        let len = buffer.len().min(self.received.readable);
-        copy(&self.received.bytes, 0, &mut buffer[..len]);
-        if !peek {
-            self.received.take(len);
-            // A window update, when it is worth a segment (§3.8.6.2.2): what was read may have
-            // opened a window that was shut, and nobody else will say so.
-            let worth = (self.receive_limit / 4).max(2 * self.own_mss).min(self.receive_limit / 2);
-            if self.may_receive() && self.window_growth() >= worth.max(1) {
-                self.acknowledge(cx);
-            }
+        let len = self.rcv.buffer.read(buffer, peek);
+        // A window update, when it is worth a segment (§3.8.6.2.2): what was read may have opened
+        // a window that was shut, and nobody else will say so.
+        let limit = self.rcv.limit as u32;
+        let worth = (limit / 4).max(2 * self.rcv.mss).min(limit / 2);
+        if self.may_receive() && self.rcv.next_window(false) - self.rcv.window() >= worth {
+            self.acknowledge(cx);
         }
         Ok(len)
     }
 
     fn no_more_to_read(&self) -> bool {
-        use State::*;
-        self.read_shut || matches!(self.state, CloseWait | Closing | LastAck | TimeWait | Closed)
-    }
-
-    fn discard(&mut self) {
-        self.received.take(self.received.readable);
+        self.rcv.shut || matches!(self.state, CloseWait | Closing | LastAck | TimeWait | Closed)
     }
 
     /// RFC 9293 §3.6, case 1: a half-close, in either direction.
-    fn shutdown(&mut self, how: Shutdown, cx: &mut Cx<'_>) -> Result<(), SocketError> {
+    fn shutdown(&mut self, how: Shutdown, cx: &mut Cx<'_>) -> Reply<()> {
         if !self.state.is_synchronized() {
             return Err(SocketError::NotConnected);
         }
         if how != Shutdown::Write {
-            self.read_shut = true;
-            self.discard();
+            self.rcv.shut();
         }
         if how != Shutdown::Read {
             self.close_sending(cx);
@@ -249,12 +257,11 @@ impl Tcb {
 
     /// RFC 9293 §3.10.4.
     fn close(&mut self, cx: &mut Cx<'_>) {
-        self.closed = true;
         match self.state {
-            State::Closed | State::Listen | State::SynSent => self.die(None),
+            Closed | Listen | SynSent => self.die(None),
             // RFC 2525 §2.17: the peer has to learn that its data was thrown away.
-            _ if self.received.readable > 0 => self.abort(cx),
-            State::FinWait2 => self.expires_at = Some(cx.now + TIME_WAIT),
+            _ if !self.rcv.buffer.is_empty() => self.abort(cx),
+            FinWait2 => self.timer = Some(cx.now + cx.config.fin_wait2),
             _ => self.close_sending(cx),
         }
     }
@@ -262,20 +269,19 @@ impl Tcb {
     fn close_sending(&mut self, cx: &mut Cx<'_>) {
         match self.state {
             // Queued until ESTABLISHED.
-            State::SynReceived => {}
-            State::Established => self.enter(State::FinWait1, "close"),
-            State::CloseWait => self.enter(State::LastAck, "close"),
+            SynReceived => {}
+            Established => self.enter(FinWait1, "close"),
+            CloseWait => self.enter(LastAck, "close"),
             _ => return,
         }
-        self.fin = true;
+        self.snd.fin = true;
         self.output(cx);
     }
 
     /// RFC 9293 §3.10.5.
     fn abort(&mut self, cx: &mut Cx<'_>) {
-        use State::*;
         if matches!(self.state, SynReceived | Established | FinWait1 | FinWait2 | CloseWait) {
-            self.transmit(self.acceptable_seq(), Flags::RST | Flags::ACK, 0..0, cx);
+            self.transmit(self.acceptable_seq(), Flags::RST | Flags::ACK, 0, cx);
         }
         self.die(Some(SocketError::Aborted));
     }
@@ -284,63 +290,84 @@ impl Tcb {
     fn readiness(&self) -> Readiness {
         let mut ready = Readiness::empty();
         ready.set(Readiness::ERROR, self.error.is_some());
-        if self.ends.is_none() || matches!(self.state, State::SynSent | State::SynReceived) {
+        ready.set(Readiness::READABLE, !self.queue.ready.is_empty());
+        if self.tuple.is_none() || matches!(self.state, SynSent | SynReceived) {
             return ready;
         }
         let no_more = self.no_more_to_read();
-        let write_closed = self.fin || self.state == State::Closed;
-        let room = self.sending.len() < self.send_limit;
+        let write_closed = self.snd.fin || self.state == Closed;
         ready.set(Readiness::READ_CLOSED, no_more);
-        ready.set(Readiness::READABLE, no_more || self.received.readable > 0);
+        ready.set(Readiness::READABLE, no_more || !self.rcv.buffer.is_empty());
         ready.set(Readiness::WRITE_CLOSED, write_closed);
-        ready.set(Readiness::WRITABLE, write_closed || room);
+        ready.set(Readiness::WRITABLE, write_closed || self.sending.free() > 0);
         ready
+    }
+
+    /// RFC 9293 §3.10.6.
+    fn info(&self, now: Instant, handle: Handle) -> Info {
+        let timer = match self.state {
+            FinWait2 => Timer::FinWait2,
+            TimeWait => Timer::TimeWait,
+            _ => Timer::Retransmit,
+        };
+        let listens = self.state == Listen;
+        let handle = Some(handle).filter(|_| self.holder == Holder::User);
+        Info {
+            receive_queue: if listens { self.queue.ready.len() } else { self.rcv.buffer.len() },
+            send_queue: if listens { self.queue.backlog } else { self.sending.len() },
+            congestion: self.settings.congestion,
+            rto: self.rtt.rto(),
+            rtt: self.rtt.srtt().unwrap_or_default(),
+            rttvar: self.rtt.rttvar(),
+            snd_mss: self.snd.mss as u32,
+            advmss: self.rcv.mss,
+            snd_wnd: self.snd.wnd,
+            rcv_wnd: self.rcv.window(),
+            snd_una: self.snd.una.0,
+            snd_nxt: self.snd.nxt.0,
+            rcv_nxt: self.rcv.nxt.0,
+            memory: self.sending.memory() + self.rcv.memory(),
+            timer: self.timer.map(|at| (timer, at.since(now))),
+            ..Info::new(handle, self.state, self.local, self.tuple.map_or(NOWHERE, |t| t.peer()))
+        }
     }
 
     // ---- The segment that arrives.
 
-    /// The peer's SYN.
-    fn take_syn(&mut self, segment: &Segment) {
-        self.irs = segment.seq;
-        self.rcv_nxt = segment.seq + 1;
-        self.rcv_adv = self.rcv_nxt;
-        let mss = segment.options.mss.map_or(DEFAULT_MSS, usize::from);
-        self.mss = mss.min(self.own_mss).max(MIN_MSS);
+    /// The peer's SYN. It is answered with this side's.
+    fn syn_received(&mut self, segment: &Segment, config: &Config) {
+        self.enter(SynReceived, "SYN");
+        self.rcv.synchronize(segment.seq);
+        // RFC 9293 §3.7.1, MUST-15 and MUST-16.
+        let mss = segment.options.mss.unwrap_or(config.default_mss).max(config.min_mss);
+        self.snd.mss = usize::from(mss).min(self.rcv.mss as usize);
         self.set_window(segment);
     }
 
     fn set_window(&mut self, segment: &Segment) {
-        (self.snd_wnd, self.snd_wl1, self.snd_wl2) =
-            (u32::from(segment.window), segment.seq, segment.ack);
-        self.max_wnd = self.max_wnd.max(self.snd_wnd);
+        self.snd.wnd = u32::from(segment.window);
+        (self.snd.wl1, self.snd.wl2) = (segment.seq, segment.ack);
+        self.snd.max_wnd = self.snd.max_wnd.max(self.snd.wnd);
     }
 
     /// The peer has this side's SYN.
     fn established(&mut self, segment: &Segment, cx: &mut Cx<'_>) {
-        self.enter(State::Established, "SYN acknowledged");
-        self.round_trip(self.iss + 1, cx.now);
-        self.snd_una = self.iss + 1;
-        if self.unanswered > 0 && self.srtt.is_none() {
-            // RFC 6298 §5.7.
-            self.rto = Duration::from_secs(3);
+        self.enter(Established, "SYN acknowledged");
+        if self.snd.unanswered > 0 {
+            self.rtt.restart(Duration::from_secs(3)); // RFC 6298 §5.7.
         }
-        (self.unanswered, self.retransmit_at) = (0, None);
+        self.acknowledged(self.snd.iss + 1, cx);
         self.set_window(segment);
-        if self.fin {
-            self.enter(State::FinWait1, "close was queued");
+        if self.snd.fin {
+            self.enter(FinWait1, "close was queued");
         }
     }
 
     /// RFC 9293 §3.10.7.3.
-    fn segment_in_syn_sent(
-        &mut self,
-        segment: &Segment,
-        data: &[u8],
-        cx: &mut Cx<'_>,
-    ) -> Result<(), DropReason> {
+    fn syn_sent(&mut self, segment: &Segment, data: &[u8], cx: &mut Cx<'_>) -> Verdict {
         let has = |flag| segment.flags.contains(flag);
-        if has(Flags::ACK) && segment.ack != self.iss + 1 {
-            return Err(cx.refuse(self.ends, segment, DropReason::UnacceptableAck));
+        if has(Flags::ACK) && segment.ack != self.snd.iss + 1 {
+            return Err(DropReason::UnacceptableAck);
         }
         if has(Flags::RST) {
             if !has(Flags::ACK) {
@@ -352,39 +379,33 @@ impl Tcb {
         if !has(Flags::SYN) {
             return Err(DropReason::NoAck);
         }
-        self.take_syn(segment);
+        self.syn_received(segment, cx.config);
         if !has(Flags::ACK) {
             // Simultaneous open (§3.5, figure 8).
-            self.enter(State::SynReceived, "SYN crossed");
             self.send_syn(cx);
             return Ok(());
         }
         self.established(segment, cx);
-        self.ack_now = true;
+        self.ack_at = Some(cx.now);
         let text = self.take_text(&Segment { seq: segment.seq + 1, ..*segment }, data, cx);
         self.take_fin(cx);
-        self.respond(cx);
+        self.output(cx);
         text
     }
 
-    /// RFC 9293 §3.10.7.4: all other states, step by step. Security and precedence (third) are
-    /// history, urgent data (sixth) stays in the stream.
-    fn segment_in_others(
-        &mut self,
-        segment: &Segment,
-        data: &[u8],
-        cx: &mut Cx<'_>,
-    ) -> Result<(), DropReason> {
+    /// RFC 9293 §3.10.7.4: all other states, step by step. Security (third) is history, and urgent
+    /// data (sixth) stays in the stream.
+    fn others(&mut self, segment: &Segment, data: &[u8], cx: &mut Cx<'_>) -> Verdict {
         self.check_sequence(segment, cx)?; // first
         self.check_reset(segment, cx)?; // second
-        if self.state == State::Closed {
+        if self.state == Closed {
             return Ok(());
         }
         self.check_syn(segment, cx)?; // fourth
         self.check_ack(segment, cx)?; // fifth
         let text = self.take_text(segment, data, cx); // seventh
         self.take_fin(cx); // eighth
-        self.respond(cx);
+        self.output(cx);
         text
     }
 
@@ -392,13 +413,14 @@ impl Tcb {
     /// byte; a packet that stands for many segments may begin before the window and end after it.
     /// One that begins at RCV.NXT counts in any window, for the sake of its ACK and RST; so does a
     /// bare ACK behind the byte that probed a shut window.
-    fn check_sequence(&mut self, segment: &Segment, cx: &mut Cx<'_>) -> Result<(), DropReason> {
+    fn check_sequence(&mut self, segment: &Segment, cx: &mut Cx<'_>) -> Verdict {
         let (seq, end) = (segment.seq, segment.end());
-        let acceptable = seq == self.rcv_nxt
+        let (nxt, adv) = (self.rcv.nxt, self.rcv.nxt + self.rcv.window());
+        let acceptable = seq == nxt
             || match segment.seq_len() {
-                0 if self.rcv_adv == self.rcv_nxt => seq == self.rcv_nxt + 1,
-                0 => seq.ge(self.rcv_nxt) && seq.le(self.rcv_adv),
-                _ => seq.lt(self.rcv_adv) && end.gt(self.rcv_nxt),
+                0 if adv == nxt => seq == nxt + 1,
+                0 => seq.ge(nxt) && seq.le(adv),
+                _ => seq.lt(adv) && end.gt(nxt),
             };
         if acceptable {
             return Ok(());
@@ -406,14 +428,14 @@ impl Tcb {
         if segment.flags.contains(Flags::RST) {
             return Err(DropReason::StrayReset);
         }
-        if self.state == State::SynReceived && segment.flags == Flags::SYN && seq == self.irs {
+        if self.state == SynReceived && segment.flags == Flags::SYN && seq + 1 == nxt {
             // The peer's SYN once more: the SYN-ACK was lost.
             self.send_syn(cx);
         } else if segment.seq_len() > 0 {
-            if self.state == State::TimeWait && segment.flags.contains(Flags::FIN) {
-                self.expires_at = Some(cx.now + TIME_WAIT);
+            if self.state == TimeWait && segment.flags.contains(Flags::FIN) {
+                self.timer = Some(cx.now + cx.config.time_wait);
             }
-            self.acknowledge(cx);
+            self.ack_at = Some(cx.now);
         } else {
             self.challenge(cx);
         }
@@ -421,23 +443,21 @@ impl Tcb {
     }
 
     /// Second: a reset has to hit RCV.NXT (RFC 5961 §3.2), and none ends TIME-WAIT (RFC 1337).
-    fn check_reset(&mut self, segment: &Segment, cx: &mut Cx<'_>) -> Result<(), DropReason> {
+    fn check_reset(&mut self, segment: &Segment, cx: &mut Cx<'_>) -> Verdict {
         if !segment.flags.contains(Flags::RST) {
             return Ok(());
         }
-        if segment.seq != self.rcv_nxt || self.state == State::TimeWait {
+        if segment.seq != self.rcv.nxt || self.state == TimeWait {
             self.challenge(cx);
             return Err(DropReason::StrayReset);
         }
-        self.die(Some(match self.state {
-            State::SynReceived => SocketError::Refused,
-            _ => SocketError::Reset,
-        }));
+        let refused = self.state == SynReceived;
+        self.die(Some(if refused { SocketError::Refused } else { SocketError::Reset }));
         Ok(())
     }
 
     /// Fourth: RFC 5961 §4.2.
-    fn check_syn(&mut self, segment: &Segment, cx: &mut Cx<'_>) -> Result<(), DropReason> {
+    fn check_syn(&mut self, segment: &Segment, cx: &mut Cx<'_>) -> Verdict {
         if !segment.flags.contains(Flags::SYN) {
             return Ok(());
         }
@@ -446,254 +466,209 @@ impl Tcb {
     }
 
     /// Fifth.
-    fn check_ack(&mut self, segment: &Segment, cx: &mut Cx<'_>) -> Result<(), DropReason> {
-        let ack = segment.ack;
+    fn check_ack(&mut self, segment: &Segment, cx: &mut Cx<'_>) -> Verdict {
         if !segment.flags.contains(Flags::ACK) {
             return Err(DropReason::NoAck);
         }
-        if self.state == State::SynReceived {
-            if ack != self.iss + 1 {
-                return Err(cx.refuse(self.ends, segment, DropReason::UnacceptableAck));
+        if self.state == SynReceived {
+            if segment.ack != self.snd.iss + 1 {
+                return Err(DropReason::UnacceptableAck);
             }
             self.established(segment, cx);
         }
+        let (ack, una) = (segment.ack, self.snd.una);
         // RFC 5961 §5.2: not of what was never sent, and not from too long ago.
-        if ack.gt(self.snd_max) || ack.lt(self.snd_una - self.max_wnd) {
+        if ack.gt(self.snd.nxt) || ack.lt(una - self.snd.max_wnd) {
             self.challenge(cx);
             return Err(DropReason::UnacceptableAck);
         }
-        // RFC 5681 §2.
-        let duplicate = ack == self.snd_una
-            && segment.seq_len() == 0
-            && self.snd_max != self.snd_una
-            && u32::from(segment.window) == self.snd_wnd;
-        let advances = ack.gt(self.snd_una);
-        // SND.WND counts from SND.UNA: what moves the one has to set the other. The RFC's rule
-        // alone (WL1, WL2) would let an old segment's new ACK push the right edge ahead.
-        let newer = advances
-            || self.snd_wl1.lt(segment.seq)
-            || self.snd_wl1 == segment.seq && self.snd_wl2.le(ack);
+        let (advances, duplicate) = (ack.gt(una), self.is_duplicate(segment));
         if advances {
             self.acknowledged(ack, cx);
         }
-        if newer && ack.ge(self.snd_una) {
-            if self.snd_wnd == 0 {
-                // §3.8.6.1: probes go on for as long as they are answered; and what waited for
-                // the window need not wait for the next probe.
-                self.unanswered = 0;
-                if segment.window > 0 {
-                    (self.rto, self.retransmit_at) = (self.base_rto(), None);
-                }
-            }
-            self.set_window(segment);
-        }
-        self.duplicate_acks += u32::from(duplicate && self.snd_wnd > 0);
-        if duplicate && self.duplicate_acks == 3 && self.snd_una.ge(self.recover) {
-            // RFC 5681 §3.2.
-            (self.recover, self.recovering) = (self.snd_max, true);
+        let opened = self.update_window(segment, advances) && self.snd.nxt != self.snd.una;
+        if opened || advances && self.snd.recover.is_some() {
+            // There is room for the byte that probed the window; or (RFC 6582 §3.2) a partial ACK
+            // tells of the next loss.
             self.retransmit(cx);
-        } else if advances && self.recovering {
-            // RFC 6582 §3.2: a partial ACK tells of the next loss.
-            self.retransmit(cx);
+        } else if duplicate {
+            self.duplicate_ack(cx);
         }
         Ok(())
     }
 
     /// The peer has everything before `ack`.
     fn acknowledged(&mut self, ack: SeqNum, cx: &mut Cx<'_>) {
-        let numbers = (ack - self.snd_una) as usize;
-        let bytes = numbers.min(self.sending.len());
-        self.sending.drain(..bytes);
-        self.snd_una = ack;
-        self.snd_nxt = self.snd_nxt.max(ack);
-        self.round_trip(ack, cx.now);
-        (self.rto, self.retransmit_at) = (self.base_rto(), None);
-        (self.unanswered, self.duplicate_acks) = (0, 0);
-        if let Some((_, peer)) = self.ends {
-            cx.out.confirm(cx.now, peer.ip());
+        self.snd.una = ack;
+        self.sending.acknowledge(ack);
+        if let Some((_, sent)) = self.snd.timed.take_if(|(end, _)| end.le(ack)) {
+            self.rtt.sample(cx.now.since(sent));
         }
-        self.recovering &= ack.lt(self.recover);
-        if numbers > bytes {
-            // The FIN is acknowledged.
+        self.snd.recover = self.snd.recover.filter(|recover| ack.lt(*recover));
+        (self.timer, self.snd.unanswered, self.snd.duplicate_acks) = (None, 0, 0);
+        if let Some(ends) = self.tuple {
+            cx.out.confirm(cx.now, ends.peer().ip());
+        }
+        if ack == self.sending.end() + 1 {
+            // Of the FIN, which comes after all data.
             match self.state {
-                State::FinWait1 => {
-                    self.enter(State::FinWait2, "FIN acknowledged");
-                    self.expires_at = Some(cx.now + TIME_WAIT).filter(|_| self.closed);
+                FinWait1 => {
+                    self.enter(FinWait2, "FIN acknowledged");
+                    let closed = self.holder == Holder::Nobody;
+                    self.timer = closed.then(|| cx.now + cx.config.fin_wait2);
                 }
-                State::Closing => self.time_wait(cx.now),
-                State::LastAck => self.die(None),
+                Closing => self.time_wait(cx),
+                LastAck => self.die(None),
                 _ => {}
             }
         }
     }
 
+    /// SND.WND counts from SND.UNA: what `advances` the one has to set the other. The RFC's rule
+    /// alone (WL1, WL2) would let an old segment's new ACK push the right edge ahead. Gives whether
+    /// a shut window opens.
+    fn update_window(&mut self, segment: &Segment, advances: bool) -> bool {
+        let Snd { una, wl1, wl2, wnd, .. } = self.snd;
+        let newer = wl1.lt(segment.seq) || wl1 == segment.seq && wl2.le(segment.ack);
+        let old = !newer || segment.ack.lt(una);
+        if old && !advances {
+            return false;
+        }
+        self.set_window(segment);
+        if wnd == 0 {
+            self.snd.unanswered = 0; // §3.8.6.1: probes go on for as long as they are answered.
+        }
+        wnd == 0 && self.snd.wnd > 0
+    }
+
+    /// RFC 5681 §2.
+    fn is_duplicate(&self, segment: &Segment) -> bool {
+        segment.ack == self.snd.una
+            && segment.seq_len() == 0
+            && self.snd.nxt != self.snd.una
+            && u32::from(segment.window) == self.snd.wnd
+            && self.snd.wnd > 0
+    }
+
+    /// RFC 5681 §3.2, without its congestion control: the third one tells of a loss.
+    fn duplicate_ack(&mut self, cx: &mut Cx<'_>) {
+        self.snd.duplicate_acks += 1;
+        if self.snd.duplicate_acks == 3 && self.snd.recover.is_none() {
+            self.snd.recover = Some(self.snd.nxt);
+            self.retransmit(cx);
+        }
+    }
+
     /// Seventh: the data, cut to the window.
-    fn take_text(
-        &mut self,
-        segment: &Segment,
-        data: &[u8],
-        cx: &mut Cx<'_>,
-    ) -> Result<(), DropReason> {
+    fn take_text(&mut self, segment: &Segment, data: &[u8], cx: &mut Cx<'_>) -> Verdict {
         let fin = segment.flags.contains(Flags::FIN);
         if !self.may_receive() || data.is_empty() && !fin {
             return Ok(());
         }
         let end = segment.seq + data.len() as u32;
-        if self.closed && end.gt(self.rcv_nxt) {
+        if self.holder == Holder::Nobody && end.gt(self.rcv.nxt) {
             // RFC 1122 §4.2.2.13: nobody will ever read it.
             self.abort(cx);
             return Err(DropReason::AfterClose);
         }
-        let start = segment.seq.max(self.rcv_nxt);
+        // At the end of the batch (MUST-59), but not later: nothing here delays ACKs.
+        self.ack_at = Some(cx.now);
+        let start = segment.seq.max(self.rcv.nxt);
         let data = data.get((start - segment.seq) as usize..).unwrap_or_default();
-        let room = if start.lt(self.rcv_adv) { (self.rcv_adv - start) as usize } else { 0 };
+        let room = (self.rcv.nxt + self.rcv.window() - start) as usize;
         if fin && data.len() <= room {
-            self.peer_fin = Some(end);
+            self.rcv.fin = Some(self.rcv.place(end));
         }
-        let data = &data[..data.len().min(room)];
-        let new = self.received.store((start - self.rcv_nxt) as usize, data);
-        let advanced = *new.as_ref().unwrap_or(&0);
-        self.rcv_nxt += advanced as u32;
-        // RFC 5681 §4.2: at once for what is out of order or fills a gap, and for every second
-        // segment; RFC 9293 §3.8.6.3 lets the first wait.
-        let in_order = advanced > 0 && advanced == data.len() && self.received.pieces.is_empty();
-        if !in_order || advanced >= 2 * self.own_mss || self.ack_at.is_some() {
-            self.ack_now = true;
-        } else {
-            self.ack_at = Some(cx.now + DELAYED_ACK);
+        match self.rcv.text(start, &data[..data.len().min(room)], false) {
+            Placed::NoRoom => return Err(DropReason::Memory),
+            // RFC 5681 §4.2: each one, for the peer counts them.
+            Placed::OutOfOrder => self.acknowledge(cx),
+            Placed::InOrder | Placed::FilledGap => {}
         }
-        if self.read_shut {
-            self.discard();
-        }
-        new.map(drop)
+        Ok(())
     }
 
     /// Eighth: the FIN, when all before it is there.
     fn take_fin(&mut self, cx: &mut Cx<'_>) {
-        if self.peer_fin != Some(self.rcv_nxt) {
+        if self.rcv.fin != Some(self.rcv.position) {
             return;
         }
         match self.state {
-            State::Established => self.enter(State::CloseWait, "FIN"),
-            State::FinWait1 => self.enter(State::Closing, "FIN"),
-            State::FinWait2 => self.time_wait(cx.now),
+            Established => self.enter(CloseWait, "FIN"),
+            FinWait1 => self.enter(Closing, "FIN"),
+            FinWait2 => self.time_wait(cx),
             _ => return,
         }
-        self.peer_fin = None;
-        self.rcv_nxt += 1;
-        self.ack_now = true;
+        self.rcv.nxt += 1;
     }
 
-    /// What a segment calls forth: data that may go now, with the ACK on it; or the ACK alone.
-    fn respond(&mut self, cx: &mut Cx<'_>) {
-        self.output(cx);
-        if self.ack_now && self.state != State::Closed {
-            self.acknowledge(cx);
-        }
+    fn time_wait(&mut self, cx: &mut Cx<'_>) {
+        self.enter(TimeWait, "both sides are done");
+        self.timer = Some(cx.now + cx.config.time_wait);
     }
 
-    fn time_wait(&mut self, now: Instant) {
-        self.enter(State::TimeWait, "both sides are done");
-        (self.retransmit_at, self.expires_at) = (None, Some(now + TIME_WAIT));
-    }
-
-    /// RFC 5961 §7: so many a second, so that two confused ends cannot keep each other busy.
+    /// A challenge ACK (RFC 5961), so rarely that two confused ends cannot keep each other busy.
     fn challenge(&mut self, cx: &mut Cx<'_>) {
-        if cx.now.since(self.challenges.0) >= Duration::from_secs(1) {
-            self.challenges = (cx.now, 0);
-        }
-        self.challenges.1 += 1;
-        if self.challenges.1 <= CHALLENGES {
-            self.acknowledge(cx);
+        if cx.challenges.allow(cx.now, &mut self.challenge) {
+            self.ack_at = Some(cx.now);
         }
     }
 
     /// An ICMP error about a segment of this connection (RFC 9293 §3.9.2.2).
     fn icmp_error(&mut self, cause: Cause, seq: SeqNum) {
         // RFC 5927 §4.1: who does not know what is in flight has made it up.
-        if !seq.within(self.snd_una, self.snd_max) {
+        if !seq.within(self.snd.una, self.snd.nxt) {
             return;
         }
-        match (self.state, cause) {
-            (_, Cause::SourceQuench | Cause::Redirect { .. }) => {}
-            (_, Cause::FragmentationNeeded { .. }) => {}
-            (State::SynSent, cause) => self.die(Some(cause.into())),
-            (_, cause) => self.soft_error = Some(cause.into()),
+        // RFC 5927 §5.2: only one who waits for an answer has nothing to lose.
+        if self.state == SynSent && !matches!(cause, Cause::SourceQuench | Cause::Redirect { .. }) {
+            self.die(Some(cause.into()));
         }
     }
 
     // ---- Timeouts.
 
-    /// RFC 9293 §3.10.8: whichever is due.
+    fn deadline(&self) -> Option<Instant> {
+        sooner(self.timer, self.ack_at)
+    }
+
+    /// RFC 9293 §3.10.8: whatever is due.
     fn timeout(&mut self, cx: &mut Cx<'_>) {
-        let due = |at: Option<Instant>| at.is_some_and(|at| at <= cx.now);
-        if due(self.expires_at) {
-            return self.die(None);
-        }
-        let retransmit = due(self.retransmit_at);
-        if due(self.ack_at) {
+        if self.ack_at.is_some_and(|at| at <= cx.now) {
             self.acknowledge(cx);
         }
-        if retransmit {
-            self.retransmission_timeout(cx);
+        if self.timer.is_some_and(|at| at <= cx.now) {
+            match self.state {
+                FinWait2 | TimeWait => self.die(None),
+                _ => self.retransmission_timeout(cx),
+            }
         }
     }
 
     /// RFC 6298 §5.4 to §5.6; and, where the window is shut, the probe of RFC 9293 §3.8.6.1.
     fn retransmission_timeout(&mut self, cx: &mut Cx<'_>) {
-        let patience = match self.state {
-            State::SynReceived if self.passive => GIVE_UP_HALF_OPEN,
-            State::SynSent | State::SynReceived => GIVE_UP_SYN,
-            _ => GIVE_UP,
+        let limit = match self.state {
+            SynSent => cx.config.syn_retries,
+            SynReceived => cx.config.syn_ack_retries,
+            _ if self.holder == Holder::Nobody => cx.config.orphan_retries,
+            _ => cx.config.retries,
         };
-        self.unanswered += 1;
-        if self.unanswered >= patience {
-            return self.die(Some(self.soft_error.unwrap_or(SocketError::TimedOut)));
+        if self.snd.unanswered >= limit {
+            return self.die(Some(SocketError::TimedOut));
         }
-        self.rto = (self.rto * 2).min(MAX_RTO);
-        self.retransmit_at = Some(cx.now + self.rto);
-        // Go back N: what follows is sent again as the ACKs come in.
-        (self.recover, self.recovering, self.duplicate_acks) = (self.snd_max, false, 0);
+        self.snd.unanswered += 1;
+        self.rtt.back_off();
+        // What follows the first segment is sent again as the ACKs come in.
+        self.snd.recover = Some(self.snd.nxt);
         self.retransmit(cx);
-    }
-
-    /// RFC 6298 §2: a sample, if `ack` covers the segment that is timed.
-    fn round_trip(&mut self, ack: SeqNum, now: Instant) {
-        let Some((_, sent)) = self.timed.filter(|(end, _)| end.le(ack)) else { return };
-        self.timed = None;
-        let r = now.since(sent);
-        match self.srtt {
-            None => (self.srtt, self.rttvar) = (Some(r), r / 2),
-            Some(srtt) => {
-                self.rttvar = (self.rttvar * 3 + srtt.abs_diff(r)) / 4;
-                self.srtt = Some((srtt * 7 + r) / 8);
-            }
-        }
-        self.rto = self.base_rto();
-    }
-
-    fn base_rto(&self) -> Duration {
-        let rto = self.srtt.map_or(INITIAL_RTO, |srtt| srtt + 4 * self.rttvar);
-        rto.clamp(MIN_RTO, MAX_RTO)
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        sooner(sooner(self.retransmit_at, self.ack_at), self.expires_at)
     }
 
     /// Starts or stops the retransmission timer (RFC 6298 §5.1, §5.2).
     fn arm(&mut self, now: Instant) {
-        use State::*;
-        let outstanding = match self.state {
-            SynSent | SynReceived => true,
-            Established | CloseWait => !self.sending.is_empty(),
-            FinWait1 | Closing | LastAck => true,
-            Closed | Listen | FinWait2 | TimeWait => false,
-        };
-        if !outstanding {
-            self.retransmit_at = None;
-        } else if self.retransmit_at.is_none() {
-            self.retransmit_at = Some(now + self.rto);
+        if self.snd.nxt == self.snd.una && self.sending.len() == 0 {
+            self.timer = None;
+        } else if self.timer.is_none() {
+            self.timer = Some(now + self.rtt.rto());
         }
     }
 
@@ -701,244 +676,597 @@ impl Tcb {
 
     /// Sends what may be sent now.
     fn output(&mut self, cx: &mut Cx<'_>) {
-        use State::*;
         if !matches!(self.state, Established | FinWait1 | CloseWait | Closing | LastAck) {
             return;
         }
-        loop {
-            let sent = (self.snd_nxt - self.snd_una) as usize;
-            let Some(unsent) = self.sending.len().checked_sub(sent) else { break };
-            let usable = (self.snd_wnd as usize).saturating_sub(sent);
-            let len = unsent.min(usable).min(self.mss);
-            let last = len == unsent;
-            let fin = self.fin && last && usable > len;
-            // Silly windows (RFC 9293 §3.8.6.2.1) and Nagle (§3.7.4): a full segment, or all
-            // there is and nothing is on its way, or half of what the peer could ever take; or
-            // again what was sent before.
-            let worth = len == self.mss
-                || last && (sent == 0 || self.no_delay || self.fin)
-                || len >= (self.max_wnd / 2) as usize
-                || self.snd_nxt.lt(self.snd_max);
-            if !(fin || len > 0 && worth) {
-                break;
-            }
-            self.snd_nxt = self.send_from(sent, len, fin, cx);
+        while let Some(len) = self.sendable() {
+            self.send_data(self.snd.nxt, len, cx);
         }
         self.arm(cx.now);
     }
 
-    /// Sends the first that is not acknowledged once more, were it into a window that is shut.
+    /// How many of the bytes that wait to be sent are worth a segment now.
+    fn sendable(&self) -> Option<usize> {
+        let end = self.sending.end();
+        if self.snd.nxt.gt(end) {
+            return None; // The FIN is sent.
+        }
+        let in_flight = self.snd.nxt - self.snd.una;
+        let unsent = (end - self.snd.nxt) as usize;
+        let usable = self.snd.wnd.saturating_sub(in_flight) as usize;
+        let len = unsent.min(usable).min(self.snd.mss);
+        // Silly windows (RFC 9293 §3.8.6.2.1) and Nagle (§3.7.4): a full segment, or all there is
+        // and nothing is on its way, or half of what the peer could ever take.
+        let all = len == unsent;
+        let worth = len == self.snd.mss
+            || len >= (self.snd.max_wnd / 2) as usize
+            || all && (in_flight == 0 || self.settings.no_delay || self.snd.fin);
+        (len > 0 && worth || all && self.fin_fits()).then_some(len)
+    }
+
+    /// Whether there is a FIN to follow the last byte, and it is in the window too. Without data
+    /// in front of it, it is what probes a shut window.
+    fn fin_fits(&self) -> bool {
+        let end = self.sending.end();
+        self.snd.fin && (end == self.snd.una || end.lt(self.snd.una + self.snd.wnd))
+    }
+
+    /// Sends the first that is not acknowledged once more, and a byte of it into a shut window.
     fn retransmit(&mut self, cx: &mut Cx<'_>) {
-        if matches!(self.state, State::SynSent | State::SynReceived) {
+        self.timer = None;
+        if matches!(self.state, SynSent | SynReceived) {
             return self.send_syn(cx);
         }
-        let window = (self.snd_wnd as usize).max(1);
-        let len = self.sending.len().min(window).min(self.mss);
-        let fin = self.fin && len == self.sending.len();
-        let end = self.send_from(0, len, fin, cx);
-        if self.snd_wnd == 0 {
-            // What goes into a shut window will not be taken: it does not count as sent.
-            (self.snd_nxt, self.timed) = (self.snd_una, None);
-        } else if !self.recovering {
-            self.snd_nxt = end;
-        }
+        let window = self.snd.wnd.max(1) as usize;
+        let len = self.sending.len().min(window).min(self.snd.mss);
+        self.send_data(self.snd.una, len, cx);
         self.arm(cx.now);
     }
 
-    /// Sends `len` bytes from `offset` after SND.UNA; gives the number after the segment.
-    fn send_from(&mut self, offset: usize, len: usize, fin: bool, cx: &mut Cx<'_>) -> SeqNum {
-        let last = offset + len == self.sending.len();
+    fn send_data(&mut self, seq: SeqNum, len: usize, cx: &mut Cx<'_>) {
+        let last = seq + len as u32 == self.sending.end();
         let mut flags = Flags::ACK;
         flags.set(Flags::PSH, last && len > 0);
-        flags.set(Flags::FIN, fin);
-        self.transmit(self.snd_una + offset as u32, flags, offset..offset + len, cx)
+        flags.set(Flags::FIN, last && self.fin_fits());
+        self.transmit(seq, flags, len, cx);
     }
 
     fn send_syn(&mut self, cx: &mut Cx<'_>) {
-        let answer = self.state == State::SynReceived;
+        let answer = self.state == SynReceived;
         let flags = if answer { Flags::SYN | Flags::ACK } else { Flags::SYN };
-        self.snd_nxt = self.transmit(self.iss, flags, 0..0, cx);
+        self.transmit(self.snd.iss, flags, 0, cx);
         self.arm(cx.now);
     }
 
     fn acknowledge(&mut self, cx: &mut Cx<'_>) {
-        self.transmit(self.acceptable_seq(), Flags::ACK, 0..0, cx);
+        self.transmit(self.acceptable_seq(), Flags::ACK, 0, cx);
     }
 
     /// The number of a segment without data: after all that was sent, but in the peer's window,
     /// or the peer would not look at it.
     fn acceptable_seq(&self) -> SeqNum {
-        self.snd_max.min(self.snd_una + self.snd_wnd)
+        self.snd.nxt.min(self.snd.una + self.snd.wnd)
     }
 
     /// One segment, with the acknowledgment and the window of the moment.
-    fn transmit(
-        &mut self,
-        seq: SeqNum,
-        flags: Flags,
-        data: Range<usize>,
-        cx: &mut Cx<'_>,
-    ) -> SeqNum {
-        let mut packet = Packet::for_receive(data.len());
-        copy(&self.sending, data.start, &mut packet);
-        let syn = flags.contains(Flags::SYN);
-        let mss = Some(self.own_mss as u16).filter(|_| syn);
-        let ack = if flags.contains(Flags::ACK) { self.rcv_nxt } else { SeqNum(0) };
-        let segment = Segment {
-            window: self.announce_window(),
-            options: Options { mss, ..Options::default() },
-            len: data.len(),
-            ..Segment::new(0, 0, seq, ack, flags)
-        };
-        let end = segment.end();
-        if segment.seq_len() > 0 {
-            if seq == self.snd_max {
-                self.timed = self.timed.or(Some((end, cx.now)));
-            } else {
-                self.timed = None; // Karn's rule (RFC 6298 §3).
-                cx.counts.add(Count::Retransmitted);
-            }
-            self.snd_max = self.snd_max.max(end);
+    fn transmit(&mut self, seq: SeqNum, flags: Flags, len: usize, cx: &mut Cx<'_>) {
+        let Some(ends) = self.tuple else { return };
+        let (local, peer) = (ends.local(), ends.peer());
+        let mut packet = Packet::with_capacity(len);
+        if len > 0 {
+            self.sending.copy(seq, len, &mut packet);
         }
-        (self.ack_now, self.ack_at) = (false, None);
-        cx.transmit(self.ends, self.ttl, segment, packet, self.partial_checksum);
-        end
+        let mss = flags.contains(Flags::SYN).then_some(self.rcv.mss as u16);
+        let ack = if flags.contains(Flags::ACK) { self.rcv.nxt } else { SeqNum(0) };
+        let segment = Segment {
+            window: self.rcv.offer(false),
+            options: Options { mss, ..Options::default() },
+            len,
+            ..Segment::new(local.port(), peer.port(), seq, ack, flags)
+        };
+        if seq == self.snd.nxt && segment.seq_len() > 0 {
+            self.snd.timed = self.snd.timed.or(Some((segment.end(), cx.now)));
+        } else if segment.seq_len() > 0 {
+            self.snd.timed = None; // Karn's rule (RFC 6298 §3).
+            cx.events.add(Event::Retransmitted);
+        }
+        self.snd.nxt = self.snd.nxt.max(segment.end());
+        self.ack_at = None;
+        let header = Header::new(local.ip(), peer.ip(), Protocol::TCP);
+        let header = Header { ttl: self.settings.ttl, ..header };
+        cx.send(&header, segment, packet, self.partial_checksum);
     }
-
-    // ---- The received stream.
 
     /// The states in which the peer still sends.
     fn may_receive(&self) -> bool {
-        matches!(self.state, State::Established | State::FinWait1 | State::FinWait2)
-    }
-
-    /// By how much the right edge could move.
-    fn window_growth(&self) -> usize {
-        let free = self.receive_limit.saturating_sub(self.received.readable);
-        free.saturating_sub((self.rcv_adv - self.rcv_nxt) as usize)
-    }
-
-    /// The window to announce. Its right edge moves in steps that are worth it (RFC 9293
-    /// §3.8.6.2.2), and never back (§3.8.6, SHLD-14).
-    fn announce_window(&mut self) -> u16 {
-        if !self.rcv_adv.ge(self.rcv_nxt) {
-            self.rcv_adv = self.rcv_nxt; // After a FIN beyond the window.
-        }
-        let growth = self.window_growth();
-        if growth >= self.own_mss.min(self.receive_limit / 2) {
-            self.rcv_adv += growth as u32;
-        }
-        (self.rcv_adv - self.rcv_nxt).min(MAX_WINDOW as u32) as u16
+        matches!(self.state, Established | FinWait1 | FinWait2)
     }
 }
 
-/// What came of the peer's stream and was not read: the bytes up to RCV.NXT, and beyond it pieces
-/// with gaps between them, whose bytes already stand in their places.
-#[derive(Default)]
-struct Received {
-    bytes: VecDeque<u8>,
-    /// How many of them are in order.
-    readable: usize,
-    /// Offsets from RCV.NXT, sorted, no two of them touching.
-    pieces: Vec<Range<usize>>,
-}
-
-impl Received {
-    /// Puts data `at` bytes beyond RCV.NXT; gives by how much RCV.NXT moves.
-    fn store(&mut self, at: usize, data: &[u8]) -> Result<usize, DropReason> {
-        if at == 0 && self.pieces.is_empty() {
-            self.bytes.extend(data);
-            self.readable += data.len();
-            return Ok(data.len());
+impl Cx<'_> {
+    /// Hands a segment to IP. What IP cannot send is lost like any other: the timer sends it again.
+    fn send(&mut self, header: &Header, segment: Segment, data: Packet, partial_checksum: bool) {
+        trace!(src = %header.src, dst = %header.dst, ?segment, "out");
+        self.events.add(Event::SegmentsOut);
+        if segment.flags.contains(Flags::RST) {
+            self.events.add(Event::ResetsOut);
         }
-        let piece = at..at + data.len();
-        let first = self.pieces.partition_point(|other| other.end < piece.start);
-        let after = self.pieces.partition_point(|other| other.start <= piece.end);
-        let mut whole = piece.clone();
-        if first < after {
-            whole.start = whole.start.min(self.pieces[first].start);
-            whole.end = whole.end.max(self.pieces[after - 1].end);
-        } else if data.is_empty() {
-            return Ok(0);
-        } else if self.pieces.len() >= MAX_PIECES {
-            return Err(DropReason::Memory);
+        let packet = segment.emit(data, header.src, header.dst, partial_checksum);
+        if self.out.send(self.now, header, packet).is_err() {
+            self.events.add(Event::NotSent);
         }
-        self.pieces.splice(first..after, [whole]);
-        let places = self.readable + piece.start..self.readable + piece.end;
-        if self.bytes.len() < places.end {
-            self.bytes.resize(places.end, 0);
-        }
-        for (place, byte) in self.bytes.range_mut(places).zip(data) {
-            *place = *byte;
-        }
-        if self.pieces[0].start > 0 {
-            return Ok(0);
-        }
-        let moved = self.pieces.remove(0).end;
-        self.readable += moved;
-        for piece in &mut self.pieces {
-            *piece = piece.start - moved..piece.end - moved;
-        }
-        Ok(moved)
-    }
-
-    fn take(&mut self, len: usize) {
-        self.bytes.drain(..len);
-        self.readable -= len;
     }
 }
 
 netdev::reasons! {
     /// What is counted beside drops.
-    enum Count {
-        /// Received, good or bad.
-        SegmentsIn = "segments in",
-        /// Sent, resets too.
-        SegmentsOut = "segments out",
-        /// Sent again.
+    enum Event {
+        /// Good or bad.
+        SegmentsIn = "segments received",
+        /// Retransmissions and resets too.
+        SegmentsOut = "segments sent",
         Retransmitted = "segments retransmitted",
-        /// Sent with RST.
-        ResetsOut = "resets out",
+        ResetsOut = "resets sent",
+        /// IP did not take them.
+        NotSent = "segments that could not be sent",
     }
 }
 
-/// What every event brings along: the time, and the way out.
-struct Cx<'a> {
-    now: Instant,
-    out: &'a mut dyn Output,
-    counts: &'a mut Counts<Count>,
+/// The small TCP: a second implementation of [`Streams`]. What it does and what it leaves out
+/// stands at the top of `small.rs`.
+pub struct SmallTcp {
+    tcbs: Slab<Tcb>,
+    /// Who has which port.
+    table: Table,
+    /// The next deadline of each connection that has one.
+    timers: BTreeSet<(Instant, Handle)>,
+    /// What [`Streams::changed`] will say.
+    changed: BTreeSet<Handle>,
+    config: Config,
+    isn: IsnGenerator,
+    ports: Ports,
+    challenges: ChallengeLimit,
+    drops: Counts<DropReason>,
+    events: Counts<Event>,
 }
 
-impl Cx<'_> {
-    /// Hands a segment between `ends` to IP. What IP cannot send is lost like any other: the timer
-    /// sends it again.
-    fn transmit(&mut self, ends: Ends, ttl: Ttl, segment: Segment, data: Packet, partial: bool) {
-        let Some((local, peer)) = ends else { return };
-        let segment = Segment { src_port: local.port(), dst_port: peer.port(), ..segment };
-        trace!(%local, %peer, ?segment, "out");
-        self.counts.add(Count::SegmentsOut);
-        if segment.flags.contains(Flags::RST) {
-            self.counts.add(Count::ResetsOut);
+impl SmallTcp {
+    /// A TCP without sockets. Sequence numbers and ports follow from `seed`.
+    pub fn new(seed: u64) -> SmallTcp {
+        let config = Config {
+            max_sockets: 1 << 16,
+            // RFC 9293 §3.8.3, MUST-23: three minutes at least.
+            syn_retries: 7,
+            ..Config::default()
+        };
+        SmallTcp {
+            tcbs: Slab::new(),
+            table: Table::new(seed),
+            timers: BTreeSet::new(),
+            changed: BTreeSet::new(),
+            isn: IsnGenerator::new(seed),
+            ports: Ports::new(config.ports.clone(), seed),
+            challenges: ChallengeLimit::new(config.challenge_acks, seed),
+            config,
+            drops: Counts::default(),
+            events: Counts::default(),
         }
-        let packet = segment.emit(data, local.ip(), peer.ip(), partial);
-        let header = Header { ttl, ..Header::new(local.ip(), peer.ip(), Protocol::TCP) };
-        let _ = self.out.send(self.now, &header, packet);
     }
 
-    /// Answers a segment that is dropped with a reset; a reset is never answered.
-    fn refuse(&mut self, ends: Ends, segment: &Segment, reason: DropReason) -> DropReason {
-        let Some(reset) = segment.reset() else { return DropReason::StrayReset };
-        self.transmit(ends, Ttl::DEFAULT, reset, Packet::with_capacity(0), false);
-        reason
+    fn insert(&mut self, holder: Holder, settings: Settings) -> Option<Handle> {
+        let tcb = Tcb::new(holder, settings, &self.config);
+        (self.tcbs.len() < self.config.max_sockets).then(|| self.tcbs.insert(tcb))
+    }
+
+    /// A user's socket.
+    fn socket(&self, handle: Handle) -> Reply<&Tcb> {
+        let tcb = self.tcbs.get(handle).filter(|tcb| tcb.holder == Holder::User);
+        tcb.ok_or(SocketError::BadHandle)
+    }
+
+    fn socket_mut(&mut self, handle: Handle) -> Reply<&mut Tcb> {
+        self.socket(handle)?;
+        self.tcbs.get_mut(handle).ok_or(SocketError::BadHandle)
+    }
+
+    /// Something happens to a connection; then what is kept outside of it follows.
+    fn event<R>(
+        &mut self,
+        now: Instant,
+        id: Handle,
+        out: &mut dyn Output,
+        f: impl FnOnce(&mut Tcb, &mut Cx<'_>) -> R,
+    ) -> R {
+        let tcb = self.tcbs.get_mut(id).expect("whoever names a connection has found it");
+        let (ready, due) = (tcb.readiness(), tcb.deadline());
+        let SmallTcp { config, challenges, events, .. } = self;
+        let result = f(tcb, &mut Cx { now, out, config, challenges, events });
+        if tcb.holder == Holder::User && tcb.readiness() != ready {
+            self.changed.insert(id);
+        }
+        if tcb.deadline() != due {
+            due.map(|at| self.timers.remove(&(at, id)));
+            tcb.deadline().map(|at| self.timers.insert((at, id)));
+        }
+        if let Holder::HalfOpen(listener) = tcb.holder
+            && tcb.state != SynReceived
+        {
+            self.handshake_over(id, listener);
+        }
+        self.forget_if_closed(id);
+        result
+    }
+
+    /// A listener's connection has come through, or has failed.
+    fn handshake_over(&mut self, id: Handle, listener: Handle) {
+        let Some(tcb) = self.tcbs.get_mut(id) else { return };
+        let done = tcb.state != Closed;
+        tcb.holder = if done { Holder::Ready } else { Holder::Nobody };
+        let Some(parent) = self.tcbs.get_mut(listener) else { return };
+        parent.queue.half_open.retain(|child| *child != id);
+        parent.queue.ready.extend(done.then_some(id));
+        self.changed.insert(listener);
+    }
+
+    fn forget_if_closed(&mut self, id: Handle) {
+        let Some(tcb) = self.tcbs.get(id).filter(|tcb| tcb.state == Closed) else { return };
+        if let Some(ends) = tcb.tuple
+            && self.table.owner(&ends) == Some(Owner::Connection(ConnId(id)))
+        {
+            self.table.remove(&ends);
+        }
+        if tcb.holder == Holder::Nobody {
+            self.tcbs.remove(id);
+        }
+    }
+
+    /// RFC 9293 §3.10.7: under which state's rules a segment falls.
+    fn segment_arrives(
+        &mut self,
+        now: Instant,
+        mut datagram: Datagram,
+        out: &mut dyn Output,
+    ) -> Verdict {
+        let segment = Segment::parse(&mut datagram)?;
+        let (Header { src, dst, .. }, data) = (datagram.header, &datagram.payload);
+        trace!(%src, %dst, ?segment, "in");
+        let ends = Tuple::new((dst, segment.dst_port).into(), (src, segment.src_port).into());
+        let (state, id) = self.find(&ends);
+        let verdict = match (state, id) {
+            (Closed, _) | (_, None) => Err(DropReason::NoConnection),
+            (Listen, Some(id)) => self.segment_in_listen(now, id, ends, &segment, out),
+            (SynReceived, Some(id)) if self.is_held_back(id, &segment) => {
+                Err(DropReason::AcceptQueue)
+            }
+            (SynSent, Some(id)) => self.event(now, id, out, |t, cx| t.syn_sent(&segment, data, cx)),
+            (_, Some(id)) => self.event(now, id, out, |t, cx| t.others(&segment, data, cx)),
+        };
+        // §3.5.2, groups 1 and 2: a reset answers what is for no connection, and what acknowledges
+        // too much while there is none yet. A reset is never answered.
+        if let Err(DropReason::NoConnection | DropReason::UnacceptableAck) = verdict
+            && !state.is_synchronized()
+        {
+            let reset = segment.reset().ok_or(DropReason::StrayReset)?;
+            let SmallTcp { config, challenges, events, .. } = self;
+            let mut cx = Cx { now, out, config, challenges, events };
+            let header = Header::new(dst, src, Protocol::TCP);
+            cx.send(&header, reset, Packet::with_capacity(0), false);
+        }
+        verdict
+    }
+
+    /// The connection between these ends, or the listener at this one.
+    fn find(&self, ends: &Tuple) -> (State, Option<Handle>) {
+        let id = match self.table.owner(ends) {
+            Some(Owner::Connection(ConnId(id))) => Some(id),
+            _ => self.table.listener(ends.local()),
+        };
+        (id.and_then(|id| self.tcbs.get(id)).map_or(Closed, |tcb| tcb.state), id)
+    }
+
+    /// While no more may wait to be accepted, the ACK of a handshake is not looked at: the
+    /// connection stays half open.
+    fn is_held_back(&self, id: Handle, segment: &Segment) -> bool {
+        let Some(Holder::HalfOpen(listener)) = self.tcbs.get(id).map(|tcb| tcb.holder) else {
+            return false;
+        };
+        !segment.flags.intersects(Flags::RST | Flags::SYN)
+            && self.tcbs.get(listener).is_some_and(|parent| parent.queue.is_full())
+    }
+
+    /// RFC 9293 §3.10.7.2. The listener stays; a connection of its own enters SYN-RECEIVED.
+    fn segment_in_listen(
+        &mut self,
+        now: Instant,
+        listener: Handle,
+        ends: Tuple,
+        segment: &Segment,
+        out: &mut dyn Output,
+    ) -> Verdict {
+        if segment.flags.intersects(Flags::RST | Flags::ACK) {
+            return Err(DropReason::UnacceptableAck);
+        }
+        if !segment.flags.contains(Flags::SYN) {
+            return Err(DropReason::NoAck);
+        }
+        let parent = self.tcbs.get(listener).ok_or(DropReason::NoConnection)?;
+        if parent.queue.is_full() {
+            return Err(DropReason::AcceptQueue);
+        }
+        let settings = parent.settings.clone();
+        let route = out.route(now, ends.peer().ip(), Some(ends.local().ip()));
+        let route = route.map_err(|_| DropReason::NoConnection)?;
+        self.make_room(now, listener, out);
+        let id = self.insert(Holder::HalfOpen(listener), settings).ok_or(DropReason::Memory)?;
+        if let Some(parent) = self.tcbs.get_mut(listener) {
+            parent.queue.half_open.push_back(id);
+        }
+        let iss = self.register(now, id, ends);
+        self.event(now, id, out, |tcb, cx| tcb.open(ends, iss, &route, Some(segment), cx));
+        Ok(())
+    }
+
+    /// RFC 4987 §3.4: where the SYN queue is full, the oldest half-open connection goes. A real
+    /// handshake takes a round trip, so that one is almost surely a forged one.
+    fn make_room(&mut self, now: Instant, listener: Handle, out: &mut dyn Output) {
+        let Some(parent) = self.tcbs.get_mut(listener) else { return };
+        if parent.queue.half_open.len() >= self.config.syn_queue
+            && let Some(oldest) = parent.queue.half_open.pop_front()
+        {
+            self.drops.add(DropReason::SynQueue);
+            self.event(now, oldest, out, |tcb, _| tcb.die(None));
+        }
+    }
+
+    /// The connection of these two ends is `id`'s; gives its ISS.
+    fn register(&mut self, now: Instant, id: Handle, ends: Tuple) -> SeqNum {
+        self.table.insert(ends, Owner::Connection(ConnId(id)));
+        self.isn.next(now, &ends)
+    }
+
+    fn ephemeral(&mut self, local: IpAddr, peer: SocketAddr) -> Reply<u16> {
+        let port = self.ports.choose(local, peer, |port| self.table.is_unused(port));
+        port.ok_or(SocketError::AddrNotAvailable)
     }
 }
 
-/// Copies out of a queue, from place `at` on.
-fn copy(queue: &VecDeque<u8>, at: usize, into: &mut [u8]) {
-    let (front, back) = queue.as_slices();
-    let in_front = front.len().saturating_sub(at).min(into.len());
-    let (first, second) = into.split_at_mut(in_front);
-    first.copy_from_slice(&front[front.len().min(at)..][..in_front]);
-    let at = at.saturating_sub(front.len());
-    second.copy_from_slice(&back[at..][..second.len()]);
+impl Queue {
+    fn is_full(&self) -> bool {
+        self.ready.len() >= self.backlog
+    }
+}
+
+/// The user's calls (RFC 9293 §3.9.1).
+impl Streams for SmallTcp {
+    fn open(&mut self) -> Reply<Handle> {
+        let settings = Settings {
+            send_buffer: SEND_BUFFER,
+            receive_buffer: MAX_WINDOW,
+            congestion: "none",
+            ecn: EcnMode::Off,
+            mtu_discover: false,
+            quick_ack: true,
+            ..self.config.settings()
+        };
+        self.insert(Holder::User, settings).ok_or(SocketError::NoBuffers)
+    }
+
+    fn bind(&mut self, socket: Handle, mut local: SocketAddr, out: &dyn Output) -> Reply<()> {
+        let tcb = self.socket(socket)?;
+        let reuse = tcb.settings.reuse_addr;
+        if tcb.state != Closed || tcb.local != NOWHERE {
+            return Err(SocketError::Invalid);
+        }
+        if local.ip() != ANY && !out.is_local(local.ip()) {
+            return Err(SocketError::AddrNotAvailable);
+        }
+        if local.port() == 0 {
+            local.set_port(self.ephemeral(local.ip(), NOWHERE)?);
+        } else if !self.table.may_bind(local, reuse) {
+            return Err(SocketError::AddrInUse);
+        }
+        self.table.bind(local, socket, reuse);
+        self.socket_mut(socket)?.local = local;
+        Ok(())
+    }
+
+    fn listen(&mut self, socket: Handle, backlog: usize) -> Reply<()> {
+        let tcb = self.socket(socket)?;
+        if tcb.tuple.is_some() || tcb.local == NOWHERE {
+            return Err(SocketError::Invalid);
+        }
+        if !self.table.listen(tcb.local, socket) {
+            return Err(SocketError::AddrInUse);
+        }
+        let backlog = backlog.clamp(1, self.config.max_backlog);
+        let tcb = self.socket_mut(socket)?;
+        tcb.queue.backlog = backlog;
+        tcb.enter(Listen, "listen");
+        Ok(())
+    }
+
+    fn accept(&mut self, socket: Handle) -> Reply<(Handle, SocketAddr)> {
+        let listener = self.socket_mut(socket)?;
+        if listener.state != Listen {
+            return Err(SocketError::Invalid);
+        }
+        let id = listener.queue.ready.pop_front().ok_or(SocketError::WouldBlock)?;
+        let child = self.tcbs.get_mut(id).ok_or(SocketError::WouldBlock)?;
+        child.holder = Holder::User;
+        let peer = child.tuple.map_or(NOWHERE, |ends| ends.peer());
+        self.changed.extend([socket, id]);
+        Ok((id, peer))
+    }
+
+    fn connect(
+        &mut self,
+        now: Instant,
+        socket: Handle,
+        peer: SocketAddr,
+        out: &mut dyn Output,
+    ) -> Reply<()> {
+        let tcb = self.socket(socket)?;
+        match tcb.state {
+            Closed if tcb.tuple.is_none() => {}
+            SynSent | SynReceived => return Err(SocketError::InProgress),
+            Closed | Listen => return Err(SocketError::Invalid),
+            _ => return Err(SocketError::AlreadyConnected),
+        }
+        if peer.port() == 0 || peer.ip() == ANY || peer.ip().is_multicast() {
+            return Err(SocketError::Invalid);
+        }
+        let mut local = tcb.local;
+        let route = out.route(now, peer.ip(), Some(local.ip()).filter(|addr| *addr != ANY))?;
+        if local.ip() == ANY {
+            local.set_ip(route.source);
+        }
+        if local.port() == 0 {
+            local.set_port(self.ephemeral(local.ip(), peer)?);
+        }
+        let ends = Tuple::new(local, peer);
+        if self.table.owner(&ends).is_some() {
+            return Err(SocketError::AddrInUse);
+        }
+        let iss = self.register(now, socket, ends);
+        self.event(now, socket, out, |tcb, cx| tcb.open(ends, iss, &route, None, cx));
+        Err(SocketError::InProgress)
+    }
+
+    fn send(
+        &mut self,
+        now: Instant,
+        socket: Handle,
+        data: &[u8],
+        flags: SendFlags,
+        out: &mut dyn Output,
+    ) -> Reply<usize> {
+        self.socket(socket)?;
+        if flags.contains(SendFlags::URGENT) {
+            return Err(SocketError::Unsupported);
+        }
+        self.event(now, socket, out, |tcb, cx| tcb.send(data, cx))
+    }
+
+    fn receive(
+        &mut self,
+        now: Instant,
+        socket: Handle,
+        buffer: &mut [u8],
+        flags: ReceiveFlags,
+        out: &mut dyn Output,
+    ) -> Reply<usize> {
+        self.socket(socket)?;
+        if flags.contains(ReceiveFlags::URGENT) {
+            return Err(SocketError::Unsupported);
+        }
+        let peek = flags.contains(ReceiveFlags::PEEK);
+        self.event(now, socket, out, |tcb, cx| tcb.receive(buffer, peek, cx))
+    }
+
+    fn shutdown(
+        &mut self,
+        now: Instant,
+        socket: Handle,
+        how: Shutdown,
+        out: &mut dyn Output,
+    ) -> Reply<()> {
+        self.socket(socket)?;
+        self.event(now, socket, out, |tcb, cx| tcb.shutdown(how, cx))
+    }
+
+    fn close(&mut self, now: Instant, socket: Handle, out: &mut dyn Output) {
+        let Ok(tcb) = self.socket_mut(socket) else { return };
+        tcb.holder = Holder::Nobody;
+        let (port, queue) = (tcb.local.port(), std::mem::take(&mut tcb.queue));
+        self.table.unbind(port, socket);
+        for child in queue.half_open.into_iter().chain(queue.ready) {
+            self.event(now, child, out, |tcb, cx| {
+                tcb.holder = Holder::Nobody;
+                tcb.abort(cx);
+            });
+        }
+        self.event(now, socket, out, |tcb, cx| tcb.close(cx));
+        self.changed.remove(&socket);
+    }
+
+    fn set(
+        &mut self,
+        now: Instant,
+        socket: Handle,
+        setting: Setting,
+        out: &mut dyn Output,
+    ) -> Reply<()> {
+        let settings = &mut self.socket_mut(socket)?.settings;
+        match setting {
+            Setting::NoDelay(on) => settings.no_delay = on,
+            Setting::ReuseAddr(on) => settings.reuse_addr = on,
+            Setting::Ttl(Ttl(0)) => return Err(SocketError::Invalid),
+            Setting::Ttl(ttl) => settings.ttl = ttl,
+            _ => return Err(SocketError::Unsupported),
+        }
+        self.event(now, socket, out, |tcb, cx| tcb.output(cx));
+        Ok(())
+    }
+
+    fn settings(&self, socket: Handle) -> Reply<Settings> {
+        Ok(self.socket(socket)?.settings.clone())
+    }
+
+    fn info(&self, now: Instant, socket: Handle) -> Reply<Info> {
+        Ok(self.socket(socket)?.info(now, socket))
+    }
+
+    fn readiness(&self, socket: Handle) -> Readiness {
+        self.socket(socket).map(Tcb::readiness).unwrap_or_default()
+    }
+
+    fn take_error(&mut self, socket: Handle) -> Option<SocketError> {
+        let error = self.socket_mut(socket).ok()?.error.take();
+        self.changed.insert(socket);
+        error
+    }
+
+    fn input(&mut self, now: Instant, datagram: Datagram, out: &mut dyn Output) -> Input {
+        self.events.add(Event::SegmentsIn);
+        let Err(reason) = self.segment_arrives(now, datagram, out) else { return Input::Consumed };
+        self.drops.add(reason);
+        match reason {
+            DropReason::NoConnection => Input::Consumed,
+            reason => Input::Dropped(reason),
+        }
+    }
+
+    fn error(&mut self, now: Instant, cause: Cause, quoted: &Quoted, out: &mut dyn Output) {
+        let [a, b, c, d, e, f, g, h, ..] = quoted.payload[..] else { return };
+        let local = SocketAddr::new(quoted.src, u16::from_be_bytes([a, b]));
+        let peer = SocketAddr::new(quoted.dst, u16::from_be_bytes([c, d]));
+        let seq = SeqNum(u32::from_be_bytes([e, f, g, h]));
+        if let Some(Owner::Connection(ConnId(id))) = self.table.owner(&Tuple::new(local, peer)) {
+            self.event(now, id, out, |tcb, _| tcb.icmp_error(cause, seq));
+        }
+    }
+
+    fn poll(&mut self, now: Instant, out: &mut dyn Output) {
+        while let Some((_, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.event(now, id, out, |tcb, cx| tcb.timeout(cx));
+        }
+    }
+
+    fn poll_at(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    fn changed(&mut self) -> Option<Handle> {
+        self.changed.pop_first()
+    }
+
+    fn sockets(&self, now: Instant) -> Vec<Info> {
+        let mut infos: Vec<_> = self.tcbs.iter().map(|(id, tcb)| tcb.info(now, id)).collect();
+        infos.sort_by_key(|info| (info.local.port(), info.peer));
+        infos
+    }
+
+    fn counters(&self) -> Vec<Counter> {
+        self.events.rows().chain(self.drops.rows()).collect()
+    }
 }

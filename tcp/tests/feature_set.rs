@@ -50,6 +50,7 @@ tests! {
         r12_a_lost_syn_ack_is_sent_again,
         a_lost_last_ack_is_made_up_for,
         r13_half_open_connections_are_limited_and_end,
+        a_flood_of_syns_does_not_shut_the_listener,
         defect_accept_is_in_the_order_of_arrival,
         defect_the_backlog_applies,
         a_reset_answers_a_closed_port,

@@ -118,6 +118,23 @@ pub(crate) fn r13_half_open_connections_are_limited_and_end(new: New) {
     script.handshake();
 }
 
+/// RFC 4987 §3.4: the oldest half-open connection makes room, so that a flood does not shut the
+/// listener.
+pub(crate) fn a_flood_of_syns_does_not_shut_the_listener(new: New) {
+    let mut script = Script::new(new(1));
+    let listener = script.host.listen(80, 5);
+    for port in 0..5000 {
+        let from = SocketAddr::new(PEER, 10_000 + port);
+        script.inject(seg("S").from(from).seq(0).mss(1460));
+    }
+    script.host.out.sent.clear();
+    let client = SocketAddr::new(PEER, 7000);
+    script.inject(seg("S").from(client).seq(0).mss(1460));
+    let isn = script.host.out.sent.pop().expect("a SYN-ACK").seg.seq.unwrap();
+    script.inject(seg("A").from(client).seq(1).ack(isn.wrapping_add(1)));
+    assert_eq!(script.host.accept(listener).map(|(_, peer)| peer), Ok(client));
+}
+
 pub(crate) fn defect_accept_is_in_the_order_of_arrival(new: New) {
     let mut script = Script::new(new(1));
     let listener = script.host.listen(80, 5);
