@@ -41,6 +41,7 @@
 //!   flags, options and time.
 //! - The values of timestamps are compared under `--tcp_ts_tick_usecs`, counted from the first one.
 //!   An injected echo is translated to what was sent.
+//! - At one and the same time, what the script does comes before timers.
 //! - What is sent must be expected: the next `>` takes the oldest packet that was not. What is sent
 //!   after the last `>` is nobody's business.
 //! - A blocking call (`T1...T2`) goes on while packets go by, and has to end at T2.

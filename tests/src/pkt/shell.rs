@@ -33,10 +33,15 @@ impl Setup {
     /// Runs commands. `running`: the TCP is there already, and only what is so anyway can be set.
     pub(super) fn run(&mut self, line: u32, commands: &str, running: bool) -> Result<()> {
         let before = running.then(|| self.config_text());
-        for command in
-            commands.replace("\\\n", " ").split(['\n', ';']).flat_map(|row| row.split("&&"))
-        {
-            self.command(line, command.trim())?;
+        for row in commands.replace("\\\n", " ").lines() {
+            // A word that begins with `#` begins a comment.
+            let row = match row.trim_start().starts_with('#') {
+                true => "",
+                false => row.split_once(" #").map_or(row, |(before, _)| before),
+            };
+            for command in row.split(';').flat_map(|part| part.split("&&")) {
+                self.command(line, command.trim())?;
+            }
         }
         match before {
             Some(before) if before != self.config_text() => {
@@ -120,6 +125,7 @@ impl Setup {
         let secs = || number().map(|secs| Duration::from_secs(secs.into()));
         match name {
             "tcp_timestamps" => config.timestamps = flag()?,
+            "tcp_sack" => config.sack = flag()?,
             "tcp_window_scaling" => config.window_scaling = flag()?,
             "tcp_ecn" => {
                 config.ecn = match value {
@@ -181,7 +187,6 @@ impl Setup {
 
 /// Settings that are always so here.
 const ALWAYS: &[(&str, &str)] = &[
-    ("tcp_sack", "1"),
     ("tcp_dsack", "1"),
     ("tcp_fack", "0"),
     ("tcp_frto", "2"),

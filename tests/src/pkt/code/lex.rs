@@ -12,9 +12,9 @@ pub(super) enum Token {
 }
 
 /// Longer ones first.
-const SIGNS: [&str; 23] = [
+const SIGNS: [&str; 27] = [
     "==", "!=", "<=", ">=", "<<", ">>", "//", "<", ">", "+", "-", "*", "/", "%", "(", ")", ",",
-    "=", "&", "|", "^", "~", ";",
+    "=", "&", "|", "^", "~", ";", ":", ".", "[", "]",
 ];
 
 /// Each statement with its line and its text.
