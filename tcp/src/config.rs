@@ -45,6 +45,13 @@ pub struct Config {
     /// Linux (against CVE-2019-11479).
     pub min_mss: u16,
 
+    /// The least path MTU that segments are made to fit, in bytes, 68 at least: as Linux's
+    /// `min_pmtu`.
+    pub min_path_mtu: u32,
+    /// Timeouts in a row of a full segment after which a smaller one is tried: a path MTU black
+    /// hole (RFC 2923 §2.1).
+    pub black_hole: u32,
+
     /// RTO before the first sample (RFC 6298 (2.1)).
     pub rto_initial: Duration,
     /// Floor of the RTO's variance term.
@@ -55,6 +62,8 @@ pub struct Config {
     pub syn_retries: u32,
     /// How often a SYN-ACK is.
     pub syn_ack_retries: u32,
+    /// After how many retransmissions of the same data the trouble is told (RFC 9293 §3.8.3, R1).
+    pub retries_told: u32,
     /// How often data is, before the connection is given up (RFC 9293 §3.8.3, R2).
     pub retries: u32,
     /// The same for a connection without a socket.
@@ -163,11 +172,14 @@ impl Default for Config {
             slow_start_after_idle: false,
             default_mss: 536,
             min_mss: 48,
+            min_path_mtu: 552,
+            black_hole: 4,
             rto_initial: Duration::from_secs(1),
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),
             syn_retries: 5,
             syn_ack_retries: 5,
+            retries_told: 3,
             retries: 15,
             orphan_retries: 8,
             delayed_ack: (Duration::from_millis(40), Duration::from_millis(200)),

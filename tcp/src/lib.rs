@@ -103,6 +103,7 @@
 //! ```
 mod ack;
 mod api;
+mod black_hole;
 mod buffers;
 mod challenge;
 mod config;

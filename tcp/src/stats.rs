@@ -53,6 +53,10 @@ netdev::reasons! {
         MarksIn = "segments received with a congestion mark",
         /// Windows reduced because the peer echoed one.
         EcnReductions = "windows reduced for a congestion mark",
+        /// Times that smaller segments were tried because full ones timed out (RFC 2923 §2.1).
+        BlackHoles = "path MTU black holes suspected",
+        /// Data that was sent again without an answer R1 times (RFC 9293 §3.8.3).
+        InTrouble = "connections that reached R1",
         /// Connections given up because nobody answered.
         TimedOut = "connections timed out",
         /// Connections without a socket that had to go.

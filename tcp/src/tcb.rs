@@ -299,15 +299,21 @@ impl Tcb {
 
     /// The sizes of segments follow from the path MTU, the peer's MSS, and the options.
     pub(crate) fn update_mss(&mut self, config: &Config) {
-        let options = if self.timestamps.is_some() { 12 } else { 0 };
-        let path = self.snd.pmtu.saturating_sub(header_len(&self.tuple) as u32);
+        // A router, or who plays one, may say that hardly anything gets through. Below this,
+        // segments are cut up by IP instead, which costs less than a header for every few bytes.
+        let path = self.snd.pmtu.max(config.min_path_mtu) - header_len(&self.tuple) as u32;
         let user = self.settings.max_segment.map_or(u32::MAX, u32::from);
         let mss = u32::from(self.snd.peer_mss).min(path).min(user).max(u32::from(config.min_mss));
-        let mss = mss - options;
+        let mss = mss - self.option_len();
         if mss != self.snd.mss {
             self.snd.mss = mss;
             self.congestion.set_mss(mss);
         }
+    }
+
+    /// Bytes of options on every segment.
+    pub(crate) fn option_len(&self) -> u32 {
+        if self.timestamps.is_some() { 12 } else { 0 }
     }
 
     /// How long until the user timeout (RFC 9293 §3.8.3) runs out; `None` where there is none.

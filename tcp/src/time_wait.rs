@@ -69,17 +69,17 @@ impl Remains {
             return Verdict::Drop(DropReason::StrayReset);
         }
         if flags.contains(Flags::SYN) && !flags.contains(Flags::ACK) {
-            // RFC 6191: a newer timestamp tells too that the SYN is new; else its number must.
-            let newer_clock = match (self.timestamps, segment.options.timestamps) {
-                (Some((recent, _)), Some(Timestamps { value, .. })) => {
+            // RFC 6191 §2: a newer timestamp tells that the SYN is new, an older one that it is
+            // not; where they are the same, or there are none, its number must.
+            let newer = match (self.timestamps, segment.options.timestamps) {
+                (Some((recent, _)), Some(Timestamps { value, .. })) if value != recent => {
                     SeqNum(value).gt(SeqNum(recent))
                 }
-                _ => false,
+                _ => segment.seq.gt(self.rcv_nxt),
             };
-            return if newer_clock || segment.seq.gt(self.rcv_nxt) {
-                Verdict::Reuse
-            } else {
-                Verdict::Acknowledge(DropReason::UnexpectedSyn)
+            return match newer {
+                true => Verdict::Reuse,
+                false => Verdict::Acknowledge(DropReason::UnexpectedSyn),
             };
         }
         if !flags.contains(Flags::ACK) {
@@ -145,6 +145,16 @@ impl TimeWait {
         if let Some(remains) = self.remains.get_mut(tuple) {
             remains.id = None;
         }
+    }
+
+    /// Whether this side may open the connection again: what is left of the old one is told from
+    /// the new by its timestamps (RFC 6191 §2 for the side that listens; RFC 7323 §5.8), whose
+    /// clock has moved on for certain. A second, as Linux.
+    pub(crate) fn may_connect_again(&self, now: Instant, tuple: &Tuple) -> bool {
+        self.remains.get(tuple).is_some_and(|remains| {
+            let age = self.duration.saturating_sub(remains.due.since(now));
+            remains.timestamps.is_some() && age >= Duration::from_secs(1)
+        })
     }
 
     /// "Restart the 2 MSL timeout".
@@ -262,6 +272,25 @@ mod tests {
     #[test]
     fn at_most_128_bytes_a_connection() {
         assert!(size_of::<Remains>() + size_of::<Tuple>() <= 128);
+    }
+
+    /// RFC 6191 §2.
+    #[test]
+    fn timestamps_tell_a_new_syn_from_an_old_one() {
+        let timestamps = Some((100, 0));
+        let remains = Remains { timestamps, ..remains() };
+        let syn = |seq, value| {
+            let mut segment = Segment::new(5, 80, SeqNum(seq), SeqNum(0), Flags::SYN);
+            segment.options.timestamps = Some(Timestamps { value, echo: 0 });
+            remains.segment_arrives(&segment)
+        };
+        let old = Verdict::Acknowledge(DropReason::UnexpectedSyn);
+        assert_eq!(syn(5, 101), Verdict::Reuse);
+        assert_eq!(syn(1001, 100), Verdict::Reuse);
+        assert_eq!(
+            (syn(1000, 100), syn(5000, 99)),
+            (old, Verdict::Acknowledge(DropReason::UnexpectedSyn))
+        );
     }
 
     /// RFC 9293 §3.6.1, RFC 1337.

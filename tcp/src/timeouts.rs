@@ -1,13 +1,14 @@
 //! TIMEOUTS (RFC 9293 §3.10.8): what happens when a timer runs out.
 
 use ip::SocketError;
+use tracing::debug;
 
 use crate::output::{self, output};
 use crate::recovery::Change;
 use crate::stats::Event;
 use crate::tcb::{Context, Tcb};
 use crate::timers::Timer;
-use crate::{State, transmit};
+use crate::{State, black_hole, transmit};
 
 /// Fires every timer of the connection that is due, then sends what that allows.
 pub(crate) fn timeouts(tcb: &mut Tcb, cx: &mut Context<'_>) {
@@ -65,6 +66,12 @@ fn retransmit(tcb: &mut Tcb, cx: &mut Context<'_>) {
             tcb.restart_retransmit_timer(cx.now);
         }
         _ => {
+            if tcb.retries == cx.config.retries_told {
+                // RFC 9293 §3.8.3 (a): "negative advice", for whoever watches.
+                cx.events.add(Event::InTrouble);
+                debug!(conn = %tcb.tuple, retries = tcb.retries, rto = ?tcb.rtt.rto(), "R1");
+            }
+            black_hole::timed_out(tcb, cx);
             // (5.4) "Retransmit the earliest segment": output does, since nothing is in the pipe
             // any more, and starts the timer again (5.6).
             let (flight, before) = (tcb.board.flight(), tcb.recovery.ca_state());

@@ -229,7 +229,7 @@ fn give(tcb: &mut Tcb, cx: &mut Context<'_>, mut segment: Segment, packet: Packe
     let header = Header {
         ttl: tcb.settings.ttl,
         tos: tcb.settings.tos.with_ecn(ecn),
-        dont_fragment: tcb.settings.mtu_discover,
+        dont_fragment: tcb.settings.mtu_discover && tcb.snd.pmtu >= cx.config.min_path_mtu,
         ..Header::new(src, dst, Protocol::TCP)
     };
     if cx.out.send(cx.now, &header, packet).is_err() {

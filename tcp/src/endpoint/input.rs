@@ -6,7 +6,7 @@ use ip::{Cause, Datagram, Handle, Output, Quoted};
 use netdev::Instant;
 use tracing::trace;
 
-use super::{Kind, Tcp};
+use super::{Kind, Tcp, opening};
 use crate::api::Input;
 use crate::fsm::{self, Arrival};
 use crate::output::output;
@@ -191,10 +191,8 @@ impl Tcp {
         out: &mut dyn Output,
     ) -> Option<DropReason> {
         let mut iss = self.isn.next(now, &tuple);
-        if let Some(old) = beyond
-            && iss.le(old)
-        {
-            iss = old + 65_537;
+        if let Some(old) = beyond {
+            iss = opening::beyond(iss, old);
         }
         let id = match self.new_half_open(now, tuple, handle, iss) {
             Ok(id) => id,

@@ -11,7 +11,13 @@ use crate::listen::Listener;
 use crate::stats::Event;
 use crate::table::{Owner, Tuple};
 use crate::tcb::{ConnId, Standing, Tcb};
-use crate::{State, transmit};
+use crate::{SeqNum, State, transmit};
+
+/// An initial sequence number beyond those of an old connection, which was in TIME-WAIT, of the
+/// same four-tuple (RFC 9293 §3.6.1, MAY-2).
+pub(super) fn beyond(iss: SeqNum, old: SeqNum) -> SeqNum {
+    if iss.gt(old) { iss } else { old + 65_537 }
+}
 
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
@@ -166,15 +172,32 @@ impl Tcp {
                     let tuple = Tuple::new(SocketAddr::new(local_addr, port), peer);
                     !table.is_bound(port) && table.owner(&tuple).is_none()
                 };
-                self.ports.choose(local_addr, peer, free).ok_or(SocketError::AddrNotAvailable)?
+                let port = self.ports.choose(local_addr, peer, free);
+                let again = |port| {
+                    let tuple = Tuple::new(SocketAddr::new(local_addr, port), peer);
+                    !table.is_bound(port) && self.time_wait.may_connect_again(now, &tuple)
+                };
+                // A four-tuple in TIME-WAIT is better than none.
+                port.or_else(|| self.ports.choose(local_addr, peer, again))
+                    .ok_or(SocketError::AddrNotAvailable)?
             }
         };
         let tuple = Tuple::new(SocketAddr::new(local_addr, port), peer);
-        if self.table.owner(&tuple).is_some() {
-            return Err(SocketError::AddrInUse);
+        let mut iss = self.isn.next(now, &tuple);
+        match self.table.owner(&tuple) {
+            None => {}
+            Some(Owner::TimeWait)
+                if self.config.timestamps && self.time_wait.may_connect_again(now, &tuple) =>
+            {
+                if let Some(remains) = self.time_wait.remove(&tuple) {
+                    self.events.add(Event::TimeWaitReused);
+                    self.time_wait_over(tuple, &remains);
+                    iss = beyond(iss, remains.snd_nxt);
+                }
+            }
+            Some(_) => return Err(SocketError::AddrInUse),
         }
         self.events.add(Event::ActiveOpens);
-        let iss = self.isn.next(now, &tuple);
         let mut tcb = Tcb::new(&self.config, now, tuple, iss, settings);
         tcb.socket = Some(handle);
         let id = ConnId(self.connections.insert(Box::new(tcb)));

@@ -64,6 +64,70 @@ fn a_syn_beyond_the_old_numbers_takes_the_tuple_over() {
     assert!(crate::SeqNum(after.snd_una).gt(crate::SeqNum(before)));
 }
 
+/// RFC 6191 §2: with timestamps, numbers may start anywhere.
+#[test]
+fn a_syn_with_a_newer_timestamp_takes_the_tuple_over() {
+    for (clock, taken) in [(101, true), (99, false)] {
+        let mut script = script(Config::default());
+        let listener = script.host.listen(80, 5);
+        script.inject(full_syn());
+        let (value, _) = clocks(&script.expect(seg("SA").seq(0).ack(1)));
+        script.inject(seg("A").options(&timestamps(100, value)));
+        script.socket = Some(script.host.accept(listener).unwrap().0);
+        script.close();
+        script.expect(seg("FA").seq(1).ack(1));
+        script.inject(seg("FA").ack(2).options(&timestamps(100, value)));
+        script.expect(seg("A").seq(2).ack(2));
+        let mut options = FULL;
+        options[9..12].copy_from_slice(&[0, 0, clock]);
+        script.inject(seg("S").seq(0u32.wrapping_sub(5000)).options(&options));
+        match taken {
+            true => script.expect(seg("SA").ack(0u32.wrapping_sub(4999))),
+            false => script.expect(seg("A").seq(2).ack(2)),
+        };
+    }
+}
+
+/// The side that was in TIME-WAIT opens the connection again, from the port that it was bound to.
+#[test]
+fn a_connect_takes_its_own_time_wait_over_if_timestamps_allow() {
+    for timestamps in [true, false] {
+        let mut world = world(Config { timestamps, ..Config::default() });
+        let listener = world.b.listen(80, 10);
+        let connect = |world: &mut World| {
+            let socket = world.a.open();
+            world.a.set(socket, Setting::ReuseAddr(true)).unwrap();
+            world.a.bind(socket, 7777).unwrap();
+            let to = std::net::SocketAddr::new(world.b.addr(), 80);
+            (socket, world.a.call(|tcp, now, out| tcp.connect(now, socket, to, out)))
+        };
+        let (first, begun) = connect(&mut world);
+        assert_eq!(begun, Err(SocketError::InProgress));
+        world.drive_for(SECOND);
+        let (accepted, _) = world.b.accept(listener).unwrap();
+        world.a.close(first);
+        world.drive_for(500 * MS);
+        world.b.close(accepted);
+        world.drive_for(500 * MS);
+        assert_eq!(world.a.states(7777, 80), [State::TimeWait]);
+        let (early, refused) = connect(&mut world);
+        assert_eq!(refused, Err(SocketError::AddrInUse), "less than a second old");
+        world.a.close(early);
+        world.drive_for(SECOND);
+        let (second, begun) = connect(&mut world);
+        if !timestamps {
+            assert_eq!(begun, Err(SocketError::AddrInUse));
+            continue;
+        }
+        assert_eq!(begun, Err(SocketError::InProgress));
+        world.drive_for(SECOND);
+        let (accepted, _) = world.b.accept(listener).unwrap();
+        let pair = crate::testing::Pair { a: second, b: accepted };
+        world.exchange(pair, &pattern(0, 10_000), &pattern(0, 10_000));
+        assert_eq!(world.a.counter("TIME-WAIT reused by a SYN"), 1);
+    }
+}
+
 #[test]
 fn fin_wait_2_lasts_for_ever_with_a_socket_and_a_minute_without() {
     let mut script = script(Config::default());

@@ -88,6 +88,76 @@ fn a_limit_has_to_make_sense() {
     assert_eq!(script.info().unwrap().pmtu, 1492);
 }
 
+/// CVE-2019-11479's class: nobody makes us send a header for every few bytes; IP cuts up what the
+/// path does not take, and DF is off for that.
+#[test]
+fn a_tiny_path_mtu_does_not_make_tiny_segments() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    script.send(&pattern(0, 1460));
+    let sent = script.host.out.sent[0].clone();
+    assert!(sent.header.dont_fragment);
+    script.drain();
+    let cause = Cause::FragmentationNeeded { mtu: 68 };
+    icmp(&mut script, cause, &sent.seg, sent.seg.seq.unwrap());
+    let again: Vec<_> = script.host.out.sent.drain(..).collect();
+    assert_eq!(again.len(), 3);
+    assert_eq!(again[0].seg.payload_len(), 512);
+    assert!(!again[0].header.dont_fragment);
+}
+
+/// RFC 5927 §4: an error that quotes another connection's ports, a number that is acknowledged
+/// already or not sent yet, or a message cut short, changes nothing.
+#[test]
+fn an_error_counts_for_what_is_in_flight() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    script.send(&pattern(0, 1460));
+    let sent = script.host.out.sent[0].seg.clone();
+    script.drain();
+    script.inject(seg("A").ack(1461));
+    script.send(&pattern(0, 1460));
+    let first = sent.seq.unwrap();
+    for seq in [first, first.wrapping_add(1459), first.wrapping_add(2920), first ^ 0x8000_0000] {
+        icmp(&mut script, Cause::FragmentationNeeded { mtu: 1000 }, &sent, seq);
+        icmp(&mut script, Cause::PortUnreachable, &sent, seq);
+    }
+    let other = Seg { src: Some(([10, 0, 0, 1], 81).into()), ..sent.clone() };
+    icmp(&mut script, Cause::FragmentationNeeded { mtu: 1000 }, &other, first.wrapping_add(1460));
+    assert_eq!(script.info().unwrap().pmtu, 1500);
+    assert_eq!(script.host.take_error(script.current()), None);
+    assert_eq!(script.host.counter("ICMP errors that fit no segment in flight"), 9);
+    icmp(&mut script, Cause::FragmentationNeeded { mtu: 1000 }, &sent, first.wrapping_add(1460));
+    assert_eq!(script.info().unwrap().pmtu, 1000);
+}
+
+/// RFC 2923 §2.1: a path that drops full segments and says nothing.
+#[test]
+fn a_black_hole_is_got_around() {
+    let mut world = world(Config::default());
+    let pair = world.connect_pair(80);
+    world.lose_all(|_, seg| seg.payload_len() > 1100);
+    world.transfer(pair, Side::A, &pattern(0, 100_000));
+    assert_eq!(world.a.counter("path MTU black holes suspected"), 1);
+    assert_eq!(world.a.info(pair.a).unwrap().pmtu, 1064);
+    assert!(world.now() < netdev::Instant::from_secs(20), "{}", world.now());
+    world.lose_all(|_, seg| seg.payload_len() > 600);
+    world.transfer(pair, Side::B, &pattern(0, 100_000));
+    assert_eq!(world.b.info(pair.b).unwrap().pmtu, 576);
+}
+
+/// A peer that is gone is no black hole, and neither is small data that is lost.
+#[test]
+fn small_segments_that_time_out_are_no_black_hole() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    script.send(&[1; 500]);
+    script.wait(2000 * SECOND);
+    assert_eq!(script.host.counter("path MTU black holes suspected"), 0);
+    assert_eq!(script.host.counter("connections that reached R1"), 1);
+    script.expect_receive_error(SocketError::TimedOut);
+}
+
 /// The route is the authority: what IP learns, or forgets, a connection follows.
 #[test]
 fn the_route_changes_the_size_of_segments() {
