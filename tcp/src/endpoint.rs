@@ -120,7 +120,8 @@ impl Tcp {
             events: &mut self.events,
             challenges: &mut self.challenges,
             room_to_accept,
-            pressure: self.memory > self.config.memory,
+            pressure: self.memory > self.config.memory / 4 * 3,
+            exhausted: self.memory > self.config.memory,
             route: None,
         };
         let result = act(tcb, &mut cx);

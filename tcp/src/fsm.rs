@@ -304,7 +304,7 @@ fn seventh_process_text(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'
     }
     let segments = len.div_ceil(arrival.size.max(1));
     ecn::text_arrives(tcb, cx, arrival.segment.flags, arrival.marked, segments);
-    match tcb.rcv.text(arrival.seq, arrival.text, cx.pressure) {
+    match tcb.rcv.text(arrival.seq, arrival.text, cx.exhausted) {
         Placed::InOrder => {
             tcb.ack.in_order(cx.now, len, tcb.rcv.mss, tcb.rtt.rto());
             tcb.signals |= Signals::READY;

@@ -94,10 +94,18 @@ impl ReceiveSpace {
     /// move by a segment, or by half the buffer.
     pub(crate) fn next_window(&self, pressure: bool) -> u32 {
         let current = self.window();
-        let most = 65_535u32 << self.scale;
-        let free = (self.free().min(most as usize) as u32) >> self.scale << self.scale;
+        let most = 65_535usize << self.scale;
+        // Little memory is left: what was promised is kept, and beyond that a few segments, which
+        // every connection needs to get on at all.
+        let most = if pressure { most.min(self.few()) } else { most };
+        let free = (self.free().min(most) as u32) >> self.scale << self.scale;
         let step = self.mss.min((self.limit / 2) as u32);
-        if pressure || free < current.saturating_add(step) { current } else { free }
+        if free < current.saturating_add(step) { current } else { free }
+    }
+
+    /// What is left of four segments, as Linux has it.
+    fn few(&self) -> usize {
+        (4 * self.mss as usize).saturating_sub(self.buffer.len() + self.reassembly.len())
     }
 
     /// Chooses the window to offer, moves the edge, and gives the field of the header.
@@ -123,11 +131,11 @@ impl ReceiveSpace {
     }
 
     /// Takes text that lies within the window.
-    pub(crate) fn text(&mut self, seq: SeqNum, data: &[u8], pressure: bool) -> Placed {
+    pub(crate) fn text(&mut self, seq: SeqNum, data: &[u8], exhausted: bool) -> Placed {
         if seq != self.nxt {
             // Many small pieces take more memory than bytes; they have as much again as the
             // buffer. What is not acknowledged may be dropped (RFC 2018 §8 even then).
-            if pressure || self.reassembly.memory() > 2 * self.limit {
+            if exhausted || self.reassembly.memory() > 2 * self.limit {
                 return Placed::NoRoom;
             }
             let place = self.place(seq);
@@ -214,6 +222,19 @@ mod tests {
         assert_eq!(rcv.offer(false), 1000);
         rcv.limit = 100;
         assert_eq!(rcv.offer(false), 1000, "never to the left");
+    }
+
+    /// Short of memory: a few segments at a time, but never less than was offered.
+    #[test]
+    fn under_pressure_windows_shrink_to_a_few_segments() {
+        let mut rcv = receive(100_000);
+        assert_eq!(rcv.offer(true), 4000);
+        rcv.text(SeqNum(0), &[1; 3000], false);
+        assert_eq!(rcv.offer(true), 1000);
+        rcv.buffer.read(&mut [0; 3000], false);
+        assert_eq!(rcv.offer(true), 4000);
+        assert_eq!(rcv.offer(false), 65_535);
+        assert_eq!(rcv.offer(true), 65_535, "never to the left");
     }
 
     #[test]

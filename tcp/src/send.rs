@@ -38,6 +38,8 @@ pub(crate) struct SendSpace {
     /// The next segment goes out whatever Nagle, cork or the window's silliness say: a timer ran
     /// out for it.
     pub(crate) overridden: bool,
+    /// There was no memory for more: not before something is acknowledged.
+    pub(crate) short: bool,
     /// The next retransmission goes out whatever the window says (RFC 5681 §3.2, step 3).
     pub(crate) retransmit_first: bool,
     /// How much of the congestion window is used.
@@ -67,6 +69,7 @@ impl SendSpace {
             small_end: iss,
             more: false,
             overridden: false,
+            short: false,
             retransmit_first: false,
             usage: Usage::new(iss),
         }

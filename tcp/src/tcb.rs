@@ -137,8 +137,10 @@ pub(crate) struct Context<'a> {
     pub(crate) challenges: &'a mut ChallengeLimit,
     /// The listener that the connection came from has room in its accept queue.
     pub(crate) room_to_accept: bool,
-    /// The stack is short of memory: windows do not grow.
+    /// The stack has little memory left: windows are kept small.
     pub(crate) pressure: bool,
+    /// It has none: nothing is taken that was not promised.
+    pub(crate) exhausted: bool,
     /// The way to the peer, looked up when it is first needed.
     pub(crate) route: Option<Result<Route, Cause>>,
 }

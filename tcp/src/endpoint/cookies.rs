@@ -41,6 +41,7 @@ impl Tcp {
             challenges: &mut self.challenges,
             room_to_accept: true,
             pressure: false,
+            exhausted: false,
             route: None,
         };
         let scaled = listen::synchronize(&mut tcb, &mut cx, segment, &[], offset);

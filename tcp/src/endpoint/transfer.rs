@@ -35,6 +35,7 @@ impl Tcp {
                     false => SocketError::NotConnected,
                 });
             }
+            let data = affordable(tcb, cx, data);
             let len = tcb.snd.buffer.write(data);
             if len == 0 && !data.is_empty() {
                 return Err(SocketError::WouldBlock);
@@ -162,6 +163,17 @@ impl Tcp {
             }
         });
     }
+}
+
+/// What is taken of `data` where memory has run out: the least that a send buffer may hold, so
+/// that every connection gets on.
+fn affordable<'a>(tcb: &mut Tcb, cx: &Context<'_>, data: &'a [u8]) -> &'a [u8] {
+    if !cx.exhausted {
+        return data;
+    }
+    let room = cx.config.send_buffer.min.saturating_sub(tcb.snd.buffer.len());
+    tcb.snd.short = room < data.len();
+    &data[..room.min(data.len())]
 }
 
 /// What a read gives when there is nothing to read.

@@ -106,7 +106,7 @@ pub(super) fn readiness(tcb: &Tcb) -> Readiness {
     // As Linux: a third of the buffer free makes it worth waking the writer.
     let buffer = &tcb.snd.buffer;
     let room = buffer.free() > 0 && buffer.free() >= buffer.limit / 3;
-    let room = room && tcb.unsent() < tcb.settings.not_sent_lowat;
+    let room = room && !tcb.snd.short && tcb.unsent() < tcb.settings.not_sent_lowat;
     ready.set(Readiness::WRITABLE, (!connecting && (room || write_closed)) || over);
     ready
 }

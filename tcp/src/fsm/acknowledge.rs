@@ -144,6 +144,7 @@ fn advance(tcb: &mut Tcb, now: Instant, segment: &Segment, ack: SeqNum) -> Optio
     tcb.totals.progress = now;
     tcb.retries = 0;
     tcb.soft_error = None;
+    tcb.snd.short = false;
     tcb.signals |= Signals::READY;
     // RFC 6298 (5.2), (5.3).
     if tcb.board.is_empty() {

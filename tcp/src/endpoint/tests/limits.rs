@@ -74,6 +74,74 @@ fn a_stack_short_of_memory_takes_no_new_connections() {
     script.host.close(listener);
 }
 
+/// Windows shrink for all, and whatever was acknowledged is there when it is read at last.
+#[test]
+fn memory_of_readers_that_do_not_read_is_bounded_and_nothing_is_lost() {
+    const LIMIT: usize = 400_000;
+    let receiver = Config { memory: LIMIT, ..Config::default() };
+    let mut world = World::new(1, tcp(Config::default(), 1), tcp(receiver, 2));
+    let listener = world.b.listen(80, 64);
+    let pairs: Vec<_> = (0..20).map(|_| world.connect_to(listener, 80)).collect();
+    let data = pattern(0, 200_000);
+    for pair in &pairs {
+        assert_eq!(world.a.send(pair.a, &data), Ok(data.len()));
+    }
+    let mut most = 0;
+    for _ in 0..100 {
+        world.drive_for(100 * MS);
+        most = most.max(world.b.counter("bytes of buffer memory") as usize);
+    }
+    // What was offered before memory was short still comes: at most the first windows, and as
+    // much again where a buffer has grown by doubling.
+    assert!((LIMIT * 3 / 4..20 * 65_535 * 2).contains(&most), "{most}");
+    let before = most;
+    world.drive_for(100 * SECOND);
+    assert!(world.b.counter("bytes of buffer memory") as usize <= before);
+    let mut got = vec![Vec::new(); pairs.len()];
+    let done = world.drive_until(|world| {
+        for (pair, got) in pairs.iter().zip(&mut got) {
+            if let Ok((bytes, _)) = world.b.receive_all(pair.b) {
+                got.extend(bytes);
+            }
+        }
+        got.iter().all(|got| got.len() >= data.len())
+    });
+    assert!(done && got.iter().all(|got| *got == data));
+    assert_eq!(world.b.counter("bytes of buffer memory"), 0);
+}
+
+/// A sender short of memory takes less, says so, and goes on.
+#[test]
+fn memory_of_writers_is_bounded() {
+    const LIMIT: usize = 200_000;
+    let sender = Config { memory: LIMIT, ..Config::default() };
+    let mut world = World::new(1, tcp(sender, 1), tcp(Config::default(), 2));
+    let listener = world.b.listen(80, 64);
+    let pairs: Vec<_> = (0..20).map(|_| world.connect_to(listener, 80)).collect();
+    let data = pattern(0, 100_000);
+    let (mut sent, mut got, mut short) = ([0; 20], vec![Vec::new(); 20], 0);
+    let done = world.drive_until(|world| {
+        for (i, pair) in pairs.iter().enumerate() {
+            while sent[i] < data.len()
+                && world.a.tcp.readiness(pair.a).contains(ip::Readiness::WRITABLE)
+            {
+                let rest = &data[sent[i]..];
+                let len = world.a.send(pair.a, rest).expect("what writable promised");
+                sent[i] += len;
+                short += usize::from(len < rest.len());
+            }
+            let memory = world.a.counter("bytes of buffer memory") as usize;
+            assert!(memory < LIMIT + 2 * data.len() + 20 * 2 * 4096, "{memory}");
+            got[i].extend(world.b.receive_all(pair.b).unwrap().0);
+        }
+        got.iter().all(|got| got.len() >= data.len())
+    });
+    assert!(done && got.iter().all(|got| *got == data));
+    assert!(short > 0, "there was memory enough");
+    world.drive_for(SECOND);
+    assert_eq!(world.a.counter("bytes of buffer memory"), 0);
+}
+
 #[test]
 fn sockets_and_connections_are_limited() {
     let config = Config { max_sockets: 2, max_connections: 1, ..Config::default() };
