@@ -157,7 +157,9 @@ pub use info::{CaState, Info, NegotiatedOptions, Timer};
 pub use options::{Malformed, Options, SackBlock, Timestamps, Wire};
 pub use parts::{Part, find};
 pub use reassembly::{Ordered, REASSEMBLIES, Reassembly};
-pub use recovery::{AckSeen, Change, LOSS_RECOVERIES, LossRecovery, ThreeDuplicates};
+pub use recovery::{
+    AckSeen, Change, Delivery, LOSS_RECOVERIES, LossRecovery, Moment, Rack, ThreeDuplicates,
+};
 pub use rtt::{ESTIMATORS, Rfc6298, RttEstimator};
 pub use scoreboard::{Board, Fate, History, Scoreboard, Sent, Tally};
 pub use segment::{Flags, Segment};

@@ -109,11 +109,14 @@ pub(crate) fn output(tcb: &mut Tcb, cx: &mut Context<'_>) {
     let mut blocked = Why::Nothing;
     if sends_data(tcb.state) {
         follow_path(tcb, cx);
-        retransmit_lost(tcb, cx);
-        // New data never overtakes lost data that waits for its turn.
+        if !tcb.recovery.tries_new_data() {
+            retransmit_lost(tcb, cx);
+        }
+        // New data never overtakes lost data that waits for its turn, but for finding out whether
+        // that is lost at all (RFC 5682).
         blocked = match tcb.board.first_lost() {
-            Some(_) => Why::Congestion,
-            None => send_new(tcb, cx),
+            Some(_) if !tcb.recovery.tries_new_data() => Why::Congestion,
+            _ => send_new(tcb, cx),
         };
     }
     match tcb.ack.due() {
@@ -174,9 +177,39 @@ fn retransmit_lost(tcb: &mut Tcb, cx: &mut Context<'_>) {
         tcb.totals.bytes_retrans += len as u64;
         cx.events.add(Event::Retransmitted);
         transmit::data(tcb, cx, sent.seq, len, sent.fin, false);
+        if index == 0 {
+            // What the timer is for has just been sent.
+            tcb.restart_retransmit_timer(cx.now);
+        }
     }
     // Nothing was lost after all: the exception must not wait for another loss.
     tcb.snd.retransmit_first = false;
+}
+
+/// A tail loss probe (RFC 8985 §7.3): a segment of new data if the peer's window has room for it,
+/// else the last one again; beyond the congestion window if need be.
+pub(crate) fn probe_tail(tcb: &mut Tcb, cx: &mut Context<'_>) {
+    let view = view(tcb);
+    let len = view.unsent.min(view.mss);
+    let again = len == 0 || len > view.usable;
+    if again {
+        let Some(last) = tcb.board.len().checked_sub(1) else { return };
+        tcb.board.split(last, tcb.snd.mss);
+        let last = tcb.board.len() - 1;
+        let Some(&sent) = tcb.board.at(last) else { return };
+        let len = (sent.len - u32::from(sent.fin)) as usize;
+        tcb.board.probed(last, cx.now);
+        tcb.totals.retransmissions += 1;
+        tcb.totals.bytes_retrans += len as u64;
+        cx.events.add(Event::Retransmitted);
+        transmit::data(tcb, cx, sent.seq, len, sent.fin, false);
+    } else {
+        let fin = view.fin && len == view.unsent && view.usable > len;
+        send_one(tcb, cx, len, len, fin);
+    }
+    cx.events.add(Event::TailLossProbes);
+    tcb.recovery.probed(tcb.snd.nxt, again);
+    tcb.restart_retransmit_timer(cx.now);
 }
 
 /// The most data in one packet: what an IP datagram has room for beside the longest headers.
@@ -285,7 +318,7 @@ fn arm(tcb: &mut Tcb, cx: &mut Context<'_>, blocked: Why) {
         tcb.timers.clear(Timer::Persist);
         tcb.probe_backoff = 0;
     }
-    match tcb.recovery.timer_at() {
+    match tcb.recovery.schedule(&tcb.moment(cx.now), &tcb.board) {
         Some(at) => tcb.timers.set(Timer::Recovery, at),
         None => tcb.timers.clear(Timer::Recovery),
     }

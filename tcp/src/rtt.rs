@@ -50,13 +50,13 @@ pub struct Rfc6298 {
     srtt: Option<Duration>,
     rttvar: Duration,
     min_rtt: Option<Duration>,
-    /// Before backing off.
-    rto: Duration,
-    /// How many times it is doubled.
-    backoff: u32,
-    /// In microseconds, as the next: half the size, in every connection.
+    /// The timeout before the first sample, in microseconds, as the next two: a quarter of the
+    /// size, in every connection.
+    initial: u32,
     floor: u32,
     ceiling: u32,
+    /// How many times the timeout is doubled.
+    backoff: u8,
 }
 
 impl Rfc6298 {
@@ -65,7 +65,7 @@ impl Rfc6298 {
             srtt: None,
             rttvar: Duration::ZERO,
             min_rtt: None,
-            rto: config.rto_initial,
+            initial: micros(config.rto_initial),
             backoff: 0,
             floor: micros(config.rto_min),
             ceiling: micros(config.rto_max),
@@ -93,8 +93,6 @@ impl RttEstimator for Rfc6298 {
             }
         }
         self.min_rtt = Some(self.min_rtt.map_or(rtt, |min| min.min(rtt)));
-        let srtt = self.srtt.unwrap_or(rtt);
-        self.rto = srtt + (self.rttvar * 4).max(Duration::from_micros(self.floor.into()));
         self.backoff = 0;
     }
 
@@ -105,8 +103,11 @@ impl RttEstimator for Rfc6298 {
 
     fn rto(&self) -> Duration {
         // (2.5): a maximum may be placed on it.
-        let ceiling = Duration::from_micros(self.ceiling.into());
-        self.rto.saturating_mul(1 << self.backoff).min(ceiling)
+        let [initial, floor, ceiling] =
+            [self.initial, self.floor, self.ceiling].map(|us| Duration::from_micros(us.into()));
+        // (2.2), (2.3).
+        let rto = self.srtt.map_or(initial, |srtt| srtt + (self.rttvar * 4).max(floor));
+        rto.saturating_mul(1 << self.backoff).min(ceiling)
     }
 
     fn srtt(&self) -> Option<Duration> {
@@ -123,7 +124,7 @@ impl RttEstimator for Rfc6298 {
 
     fn restart(&mut self, initial: Duration) {
         if self.srtt.is_none() {
-            self.rto = initial;
+            self.initial = micros(initial);
             self.backoff = 0;
         }
     }

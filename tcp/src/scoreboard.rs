@@ -129,6 +129,25 @@ impl Scoreboard {
         self.0.as_mut()?.first_lost()
     }
 
+    /// See [`Board::oldest_sent`].
+    pub fn oldest_sent(&mut self) -> Option<usize> {
+        self.0.as_mut()?.oldest_sent()
+    }
+
+    /// See [`Board::sack`].
+    pub fn sack(&mut self, left: SeqNum, right: SeqNum, seen: impl FnMut(&Sent)) {
+        if let Some(board) = &mut self.0 {
+            board.sack(left, right, seen);
+        }
+    }
+
+    /// See [`Board::none_lost`].
+    pub fn none_lost(&mut self) {
+        if let Some(board) = &mut self.0 {
+            board.none_lost();
+        }
+    }
+
     /// See [`Board::set_left_network`].
     pub fn set_left_network(&mut self, bytes: u32) {
         if let Some(board) = &mut self.0 {

@@ -25,6 +25,10 @@ netdev::reasons! {
         Timeouts = "retransmission timeouts",
         /// Fast recoveries.
         FastRecoveries = "fast recoveries",
+        /// Recoveries that were for nothing, and undone (RFC 4015).
+        RecoveriesUndone = "recoveries undone",
+        /// Tail loss probes (RFC 8985 §7).
+        TailLossProbes = "tail loss probes sent",
         /// Reports of something that came twice (RFC 2883).
         DuplicateSacks = "duplicate SACKs received",
         /// SACK blocks of what was never sent, or long ago.

@@ -11,6 +11,7 @@ use crate::ack::AckPolicy;
 use crate::challenge::{ChallengeLimit, PerConnection};
 use crate::ecn::Ecn;
 use crate::receive::ReceiveSpace;
+use crate::recovery::Moment;
 use crate::sack::Report;
 use crate::send::SendSpace;
 use crate::stats::Event;
@@ -241,6 +242,41 @@ impl Tcb {
             nxt = %self.snd.nxt,
             "recovery"
         );
+    }
+
+    /// How it stands, for loss recovery.
+    pub(crate) fn moment(&self, now: Instant) -> Moment {
+        let snd = &self.snd;
+        Moment {
+            now,
+            una: snd.una,
+            nxt: snd.nxt,
+            mss: snd.mss,
+            sack: self.sack.in_use,
+            cwnd: self.congestion.cwnd(),
+            srtt: self.rtt.srtt(),
+            min_rtt: self.rtt.min_rtt(),
+            rto_at: self.timers.due_at(Timer::Retransmit),
+            may_send_new: self.unsent() > 0 && (snd.una + snd.wnd).gt(snd.nxt),
+        }
+    }
+
+    /// In fast recovery, so many bytes have arrived.
+    pub(crate) fn reduce_gradually(&mut self, now: Instant, delivered: u32) {
+        if self.recovery.ca_state() == CaState::Recovery {
+            let (at, ssthresh) = (self.moment(now), self.congestion.ssthresh());
+            self.recovery.reduce(ssthresh, delivered, &at, &self.board);
+        }
+    }
+
+    /// The congestion window is what recovery has led to.
+    pub(crate) fn end_recovery(&mut self, now: Instant) {
+        let flight = match self.recovery.reduces_by_itself() {
+            // Nothing was held back.
+            true => self.congestion.ssthresh().min(1 << 30),
+            false => self.board.flight(),
+        };
+        self.congestion.recovered(now, flight);
     }
 
     /// Ends the connection at once; its user is told `error`.

@@ -23,19 +23,31 @@ pub(crate) fn timeouts(tcb: &mut Tcb, cx: &mut Context<'_>) {
             Timer::KeepAlive => keep_alive(tcb, cx),
             Timer::FinWait2 => tcb.end(None, "FIN-WAIT-2 timeout"),
             Timer::Cork => tcb.snd.overridden = true,
-            Timer::Recovery => {
-                if tcb.recovery.timer(cx.now, &mut tcb.board) == Change::Began {
-                    tcb.congestion.congested(cx.now, tcb.board.flight());
-                    tcb.ecn.reduced();
-                    tcb.snd.retransmit_first = true;
-                }
-            }
+            Timer::Recovery => recovery(tcb, cx),
         }
         if tcb.state == State::Closed {
             return;
         }
     }
     output(tcb, cx);
+}
+
+/// RFC 8985 §6.2 and §7.3: something is late, or the tail of what was sent is to be probed.
+fn recovery(tcb: &mut Tcb, cx: &mut Context<'_>) {
+    let (flight, before) = (tcb.board.flight(), tcb.recovery.ca_state());
+    match tcb.recovery.timer(&tcb.moment(cx.now), &mut tcb.board) {
+        Change::Began => {
+            cx.events.add(Event::FastRecoveries);
+            if !tcb.ecn.reducing() {
+                tcb.congestion.congested(cx.now, flight);
+                tcb.ecn.reduced();
+            }
+            tcb.reduce_gradually(cx.now, tcb.snd.mss);
+            tcb.tell_recovery(before, "late");
+        }
+        Change::Probe => output::probe_tail(tcb, cx),
+        _ => {}
+    }
 }
 
 fn retransmit(tcb: &mut Tcb, cx: &mut Context<'_>) {
@@ -75,8 +87,7 @@ fn retransmit(tcb: &mut Tcb, cx: &mut Context<'_>) {
             // (5.4) "Retransmit the earliest segment": output does, since nothing is in the pipe
             // any more, and starts the timer again (5.6).
             let (flight, before) = (tcb.board.flight(), tcb.recovery.ca_state());
-            tcb.board.all_lost();
-            tcb.recovery.timed_out(tcb.snd.nxt, &mut tcb.board);
+            tcb.recovery.timed_out(&tcb.moment(cx.now), &mut tcb.board);
             tcb.congestion.timed_out(cx.now, flight, again);
             tcb.ecn.reduced();
             tcb.snd.retransmit_first = true;

@@ -10,6 +10,9 @@ use crate::tcb::ConnId;
 /// What a connection waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Timer {
+    /// What loss recovery wants: RACK's reordering, a tail loss probe. First, since a probe that
+    /// is due together with a retransmission comes in its place (RFC 8985 §7.2).
+    Recovery,
     /// An acknowledgment of SYN, data or FIN (RFC 6298).
     Retransmit,
     /// A larger window (RFC 9293 §3.8.6.1).
@@ -22,18 +25,16 @@ pub(crate) enum Timer {
     FinWait2,
     /// More data for a full segment, while cork holds a partial one back.
     Cork,
-    /// What loss recovery wants: RACK's reordering, a tail loss probe.
-    Recovery,
 }
 
 const ALL: [Timer; 7] = [
+    Timer::Recovery,
     Timer::Retransmit,
     Timer::Persist,
     Timer::DelayedAck,
     Timer::KeepAlive,
     Timer::FinWait2,
     Timer::Cork,
-    Timer::Recovery,
 ];
 
 /// The timers of one connection.
@@ -63,6 +64,12 @@ impl Timers {
 
     pub(crate) fn is_set(&self, timer: Timer) -> bool {
         self.due[timer as usize] != Instant::FAR_FUTURE
+    }
+
+    /// When one is due, if it runs.
+    pub(crate) fn due_at(&self, timer: Timer) -> Option<Instant> {
+        let at = self.due[timer as usize];
+        (at != Instant::FAR_FUTURE).then_some(at)
     }
 
     /// The entry that the [`TimerQueue`] has for them.

@@ -128,7 +128,7 @@ fn connection(now: Instant, tcb: &Tcb) -> Info {
         u32::MAX => u32::MAX,
         bytes => bytes / mss,
     };
-    let timer = tcb.timers.next().map(|(timer, at)| (shown(timer), at.since(now)));
+    let timer = tcb.timers.next().map(|(timer, at)| (shown(tcb, timer), at.since(now)));
     Info {
         receive_queue: rcv.buffer.len(),
         send_queue: snd.buffer.len(),
@@ -148,7 +148,8 @@ fn connection(now: Instant, tcb: &Tcb) -> Info {
         advmss: snd.advmss.into(),
         unacked: board.len() as u32,
         sacked: tally.sacked + board.left_network() / mss,
-        lost: tally.lost,
+        // Linux counts what was lost and sent again as both.
+        lost: tally.lost + tally.retransmitted,
         retrans: tally.retransmitted,
         total_retrans: totals.retransmissions,
         reordering: tcb.recovery.reordering(),
@@ -187,13 +188,14 @@ fn connection(now: Instant, tcb: &Tcb) -> Info {
     }
 }
 
-fn shown(timer: Timer) -> info::Timer {
+fn shown(tcb: &Tcb, timer: Timer) -> info::Timer {
     match timer {
         Timer::Retransmit => info::Timer::Retransmit,
         Timer::Persist | Timer::Cork => info::Timer::Persist,
         Timer::DelayedAck => info::Timer::DelayedAck,
         Timer::KeepAlive => info::Timer::KeepAlive,
         Timer::FinWait2 => info::Timer::FinWait2,
+        Timer::Recovery if tcb.recovery.waits_to_probe() => info::Timer::LossProbe,
         Timer::Recovery => info::Timer::Reorder,
     }
 }

@@ -8,8 +8,9 @@ use netdev::{Instant, Packet};
 use super::Arrival;
 use crate::congestion::Acked;
 use crate::ecn;
-use crate::recovery::{AckSeen, Change};
+use crate::recovery::{AckSeen, Change, Delivery};
 use crate::sack::Heard;
+use crate::scoreboard::History;
 use crate::segment::{Flags, Segment};
 use crate::stats::Event;
 use crate::tcb::{Context, Signals, Tcb};
@@ -29,9 +30,10 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
         && window == tcb.snd.wnd;
     let flight = tcb.board.flight();
     let newly_acked = if ack.gt(tcb.snd.una) { ack - tcb.snd.una } else { 0 };
-    let mut rtt = None;
+    let (fack, history) = (tcb.board.fack(), *tcb.board.history());
+    let mut delivery = Delivery::default();
     if newly_acked > 0 {
-        rtt = advance(tcb, cx.now, segment, ack);
+        advance(tcb, cx.now, ack, &mut delivery);
         if cx.now.since(tcb.totals.confirmed) >= Duration::from_secs(1) {
             tcb.totals.confirmed = cx.now;
             cx.out.confirm(cx.now, tcb.tuple.peer().ip());
@@ -39,8 +41,11 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
     }
     let heard = hear(tcb, cx, segment);
     if tcb.recovery.uses_sack() {
-        heard.blocks().iter().for_each(|block| tcb.board.sack(block.left, block.right, |_| {}));
+        for block in heard.blocks() {
+            tcb.board.sack(block.left, block.right, |sent| delivery.sacked(sent));
+        }
     }
+    let rtt = round_trip(tcb, cx.now, segment, newly_acked, &delivery);
     // The peer lives, whatever it says.
     tcb.totals.last_ack_received = cx.now;
     tcb.probes = 0;
@@ -53,12 +58,14 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
     let before = tcb.recovery.ca_state();
     let counted_out = tcb.board.left_network();
     let seen = AckSeen {
-        now: cx.now,
-        una: tcb.snd.una,
-        nxt: tcb.snd.nxt,
+        at: tcb.moment(cx.now),
         newly_acked,
         duplicate,
-        mss: tcb.snd.mss,
+        delivery,
+        dsack: heard.duplicate,
+        original: newly_acked > 0 && is_older(tcb, segment, &history),
+        fack,
+        history,
     };
     let change = tcb.recovery.acked(&seen, &mut tcb.board);
     let marked = ecn::acknowledged(tcb, cx, segment, flight, newly_acked);
@@ -72,17 +79,28 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
             tcb.snd.retransmit_first = true;
         }
         Change::Ended if before == CaState::Recovery => {
-            tcb.congestion.recovered(cx.now, tcb.board.flight());
+            tcb.end_recovery(cx.now);
+        }
+        Change::Repaired => {
+            // RFC 8985 §7.4.2: "notify the congestion control that a loss was detected".
+            if !tcb.ecn.reducing() {
+                tcb.congestion.congested(cx.now, flight);
+                tcb.ecn.reduced();
+                tcb.end_recovery(cx.now);
+            }
         }
         Change::Again => tcb.snd.retransmit_first = true,
         Change::Undone if tcb.ecn.reducing() => {}
         Change::Undone => tcb.congestion.undo(),
-        Change::None | Change::Ended => {
+        Change::None | Change::Ended | Change::Probe => {
             if newly_acked > 0 && !marked && tcb.recovery.ca_state() != CaState::Recovery {
                 let (cwnd, ssthresh) = (tcb.congestion.cwnd(), tcb.congestion.ssthresh());
                 // What duplicate ACKs counted as arrived has made room already; the segment that
                 // they waited for is new in any case.
-                let arrived = newly_acked.saturating_sub(counted_out);
+                let arrived = match seen.at.sack {
+                    true => delivery.bytes,
+                    false => newly_acked.saturating_sub(counted_out),
+                };
                 tcb.congestion.acked(&Acked {
                     now: cx.now,
                     bytes: arrived.max(newly_acked.min(tcb.snd.mss)),
@@ -96,12 +114,52 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
             }
         }
     }
+    tcb.reduce_gradually(cx.now, delivery.bytes);
     match change {
         Change::Began => tcb.tell_recovery(before, "loss"),
         Change::Ended => tcb.tell_recovery(before, "recovered"),
-        Change::Undone => tcb.tell_recovery(before, "no loss"),
-        Change::None | Change::Again => {}
+        Change::Undone => {
+            cx.events.add(Event::RecoveriesUndone);
+            tcb.tell_recovery(before, "no loss");
+        }
+        Change::Repaired => tcb.tell_recovery(before, "repaired by a probe"),
+        Change::None | Change::Again | Change::Probe => {}
     }
+}
+
+/// RFC 3522 §3.2: whether the acknowledgment answers something that was sent before the first
+/// retransmission.
+fn is_older(tcb: &Tcb, segment: &Segment, history: &History) -> bool {
+    let (Some(clock), Some(ts)) = (tcb.timestamps, segment.options.timestamps) else {
+        return false;
+    };
+    history
+        .first_retransmission
+        .is_some_and(|at| ts.echo != 0 && SeqNum(ts.echo).lt(SeqNum(clock.value(at))))
+}
+
+/// Takes the round trip that the acknowledgment shows.
+fn round_trip(
+    tcb: &mut Tcb,
+    now: Instant,
+    segment: &Segment,
+    newly_acked: u32,
+    delivery: &Delivery,
+) -> Option<Duration> {
+    // Karn's algorithm (RFC 6298 §3): what was sent twice tells nothing, nor does what waited
+    // behind it. A timestamp does (RFC 7323 §4.1).
+    let sacked = delivery.first_sacked.map(|at| now.since(at));
+    let rtt = match (delivery.latest, delivery.latest_again, tcb.timestamps) {
+        _ if newly_acked == 0 => sacked,
+        (Some(sent), None, _) if delivery.sacked == 0 => Some(now.since(sent.sent_at)),
+        (_, _, Some(clock)) => clock.round_trip(now, segment).or(sacked),
+        (_, None, _) => sacked,
+        _ => None,
+    };
+    if let Some(rtt) = rtt {
+        tcb.rtt.sample(rtt);
+    }
+    rtt
 }
 
 /// Selective acknowledgments: what they tell is in flight, or they tell nothing.
@@ -120,23 +178,9 @@ fn hear(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segment) -> Heard {
 }
 
 /// "Set SND.UNA <- SEG.ACK. Any segments on the retransmission queue that are thereby entirely
-/// acknowledged are removed." Gives the round trip that it shows.
-fn advance(tcb: &mut Tcb, now: Instant, segment: &Segment, ack: SeqNum) -> Option<Duration> {
-    let (mut sent_at, mut ambiguous) = (None, false);
-    tcb.board.acknowledge(ack, |sent| match sent.retransmissions {
-        0 => sent_at = Some(sent.sent_at),
-        _ => ambiguous = true,
-    });
-    // Karn's algorithm (RFC 6298 §3): what was sent twice tells nothing, nor does what waited
-    // behind it. A timestamp does (RFC 7323 §4.1).
-    let rtt = match (sent_at, tcb.timestamps) {
-        (Some(at), ..) if !ambiguous => Some(now.since(at)),
-        (_, Some(clock)) => clock.round_trip(now, segment),
-        _ => None,
-    };
-    if let Some(rtt) = rtt {
-        tcb.rtt.sample(rtt);
-    }
+/// acknowledged are removed."
+fn advance(tcb: &mut Tcb, now: Instant, ack: SeqNum, delivery: &mut Delivery) {
+    tcb.board.acknowledge(ack, |sent| delivery.acked(sent));
     let data_before = tcb.snd.buffer.len();
     tcb.snd.una = ack;
     tcb.snd.buffer.acknowledge(ack);
@@ -152,7 +196,6 @@ fn advance(tcb: &mut Tcb, now: Instant, segment: &Segment, ack: SeqNum) -> Optio
     } else {
         tcb.restart_retransmit_timer(now);
     }
-    rtt
 }
 
 /// "The check here prevents using old segments to update the window." One that acknowledges

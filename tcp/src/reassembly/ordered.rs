@@ -12,6 +12,13 @@ const OVERHEAD: usize = 96;
 /// at its neighbours only and copies its own bytes only, so no order of arrival makes it costly
 /// (CVE-2018-5390, "SegmentSmack"); tiny ranges are charged with what they really take.
 pub struct Ordered {
+    /// What is kept; while nothing is, it takes no room.
+    kept: Option<Box<Kept>>,
+    /// The most memory, in bytes.
+    limit: usize,
+}
+
+struct Kept {
     /// Start to bytes; they neither overlap nor touch where they could be appended.
     ranges: BTreeMap<u64, Vec<u8>>,
     /// Start to end of what lies there without a gap: ranges that touch are one.
@@ -28,7 +35,13 @@ pub struct Ordered {
 impl Ordered {
     /// An empty one that takes `limit` bytes of memory at most.
     pub fn new(limit: usize) -> Ordered {
-        Ordered {
+        Ordered { kept: None, limit }
+    }
+}
+
+impl Kept {
+    fn new(limit: usize) -> Kept {
+        Kept {
             ranges: BTreeMap::new(),
             spans: BTreeMap::new(),
             len: 0,
@@ -79,6 +92,45 @@ impl Ordered {
 }
 
 impl Reassembly for Ordered {
+    fn insert(&mut self, at: u64, data: &[u8]) -> usize {
+        let limit = self.limit;
+        let fresh = self.kept.get_or_insert_with(|| Box::new(Kept::new(limit))).insert(at, data);
+        self.kept.take_if(|kept| kept.ranges.is_empty());
+        fresh
+    }
+
+    fn take(&mut self, at: u64, to: &mut dyn FnMut(&[u8])) -> u64 {
+        let after = self.kept.as_mut().map_or(at, |kept| kept.take(at, to));
+        self.kept.take_if(|kept| kept.ranges.is_empty());
+        after
+    }
+
+    fn ranges(&self) -> Vec<(u64, u64)> {
+        self.kept.as_ref().map_or_else(Vec::new, |kept| kept.ranges())
+    }
+
+    fn around(&self, at: u64) -> Option<(u64, u64)> {
+        self.kept.as_ref()?.around(at)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.kept.is_none()
+    }
+
+    fn len(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.len)
+    }
+
+    fn memory(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.memory)
+    }
+
+    fn clear(&mut self) {
+        self.kept = None;
+    }
+}
+
+impl Kept {
     fn insert(&mut self, at: u64, data: &[u8]) -> usize {
         let end = at + data.len() as u64;
         let mut next = at;
@@ -138,22 +190,6 @@ impl Reassembly for Ordered {
     fn around(&self, at: u64) -> Option<(u64, u64)> {
         let (&start, &end) = self.spans.range(..=at).next_back()?;
         (at < end).then_some((start, end))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.ranges.is_empty()
-    }
-
-    fn len(&self) -> usize {
-        self.len
-    }
-
-    fn memory(&self) -> usize {
-        self.memory
-    }
-
-    fn clear(&mut self) {
-        *self = Ordered::new(self.limit);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Three duplicate ACKs and partial ACKs: recovery without SACK (RFC 6582).
 
-use super::{AckSeen, Change, LossRecovery};
+use super::{AckSeen, Change, LossRecovery, Moment};
 use crate::scoreboard::Fate;
 use crate::{CaState, Scoreboard, SeqNum};
 
@@ -40,9 +40,10 @@ impl LossRecovery for ThreeDuplicates {
         }
     }
 
-    fn timed_out(&mut self, snd_nxt: SeqNum, _board: &mut Scoreboard) {
+    fn timed_out(&mut self, at: &Moment, board: &mut Scoreboard) {
+        board.all_lost();
         self.dupacks = 0;
-        self.phase = Phase::Loss { recover: snd_nxt };
+        self.phase = Phase::Loss { recover: at.nxt };
     }
 
     fn ca_state(&self) -> CaState {
@@ -65,17 +66,17 @@ impl ThreeDuplicates {
             Phase::Loss { .. } => return Change::None,
             Phase::Open => {
                 self.dupacks += 1;
-                board.set_left_network(self.dupacks * ack.mss);
+                board.set_left_network(self.dupacks * ack.at.mss);
             }
             Phase::Recovery { .. } => {
-                board.set_left_network(board.left_network() + ack.mss);
+                board.set_left_network(board.left_network() + ack.at.mss);
                 return Change::None;
             }
         }
         if self.dupacks < DUP_THRESH {
             return Change::None;
         }
-        self.phase = Phase::Recovery { recover: ack.nxt };
+        self.phase = Phase::Recovery { recover: ack.at.nxt };
         mark_first_lost(board);
         Change::Began
     }
@@ -87,7 +88,7 @@ impl ThreeDuplicates {
                 board.set_left_network(0);
                 Change::None
             }
-            Phase::Recovery { recover } | Phase::Loss { recover } if ack.una.ge(recover) => {
+            Phase::Recovery { recover } | Phase::Loss { recover } if ack.at.una.ge(recover) => {
                 board.set_left_network(0);
                 self.phase = Phase::Open;
                 Change::Ended
@@ -96,7 +97,7 @@ impl ThreeDuplicates {
                 // RFC 6582 §3.2, partial acknowledgment: the next segment was lost as well. Of
                 // what is acknowledged all but the one that was lost had been counted out by
                 // duplicate ACKs.
-                let arrived = ack.newly_acked.saturating_sub(ack.mss);
+                let arrived = ack.newly_acked.saturating_sub(ack.at.mss);
                 board.set_left_network(board.left_network().saturating_sub(arrived));
                 mark_first_lost(board);
                 Change::Again
@@ -128,12 +129,14 @@ mod tests {
 
     fn ack(una: u32, newly_acked: u32) -> AckSeen {
         AckSeen {
-            now: Instant::ZERO,
-            una: SeqNum(una * MSS),
-            nxt: SeqNum(10 * MSS),
+            at: Moment { sack: false, ..Moment::test(0, una * MSS, 10 * MSS) },
             newly_acked: newly_acked * MSS,
             duplicate: newly_acked == 0,
-            mss: MSS,
+            delivery: Default::default(),
+            dsack: None,
+            original: false,
+            fack: None,
+            history: Default::default(),
         }
     }
 
@@ -170,8 +173,8 @@ mod tests {
     #[test]
     fn duplicates_after_a_timeout_begin_no_recovery() {
         let (mut recovery, mut board) = (ThreeDuplicates::default(), board());
-        board.all_lost();
-        recovery.timed_out(SeqNum(10 * MSS), &mut board);
+        recovery.timed_out(&Moment::test(0, 0, 10 * MSS), &mut board);
+        assert_eq!(board.tally().lost, 10);
         for _ in 0..5 {
             assert_eq!(recovery.acked(&ack(0, 0), &mut board), Change::None);
         }

@@ -3,17 +3,15 @@
 use super::*;
 use crate::congestion::Cubic;
 use crate::reassembly::Ordered;
-use crate::recovery::ThreeDuplicates;
+use crate::recovery::Rack;
 use crate::rtt::Rfc6298;
 use crate::tcb::Tcb;
 
 /// An idle established connection costs a KiB beyond its buffers, and it has none.
 #[test]
 fn an_idle_connection_takes_a_kibibyte() {
-    let parts = size_of::<Cubic>()
-        + size_of::<Ordered>()
-        + size_of::<ThreeDuplicates>()
-        + size_of::<Rfc6298>();
+    let parts =
+        size_of::<Cubic>() + size_of::<Ordered>() + size_of::<Rack>() + size_of::<Rfc6298>();
     let size = size_of::<Tcb>() + parts;
     assert!(size <= 1024, "{size} bytes, {} of them the TCB", size_of::<Tcb>());
     let mut world = world(Config::default());

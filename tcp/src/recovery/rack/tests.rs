@@ -1,0 +1,1 @@
+//! RACK-TLP on a scoreboard of its own.
