@@ -144,7 +144,8 @@ fn hystart_ends_slow_start_before_the_queue_overflows() {
             assert!(info.ssthresh != u32::MAX, "slow start has ended");
             flows.world.a.counter("fast recoveries")
         };
-        assert_eq!((lost(true), lost(false)), (0, 1), "{name}");
+        assert_eq!(lost(true), 0, "{name}");
+        assert!(lost(false) > 0, "{name}");
     }
 }
 
