@@ -4,7 +4,10 @@
 //! |---|---|---|---|
 //! | 6298 (2.4) | RTO is at least 1 s | SRTT + max(200 ms, 4·RTTVAR) ([`Config::rto_min`]) | Clocks are no longer coarse; as Linux, so that losses at the end of a burst do not cost a second |
 //! | 6298 (2.5) | a maximum of 60 s or more | 120 s ([`Config::rto_max`]) | as Linux |
-//! | 9293 §3.4.2 | TIME-WAIT lasts 2·MSL, 4 minutes | 60 s ([`Config::time_wait`]) | as Linux; segments do not live for two minutes |
+//! | 9293 §3.6.1 (MUST-13) | TIME-WAIT lasts 2·MSL, 4 minutes | 60 s ([`Config::time_wait`]), less for the oldest where there are too many | as Linux; segments do not live for two minutes |
+//! | 9293 §3.6.1 (MAY-2) | a SYN that reopens from TIME-WAIT and turns out to be old leads back there | it ends, as any half-open connection | the SYN is beyond the old connection's numbers or timestamps, so it is not old |
+//! | 9293 §3.8.3 (MUST-23) | a SYN is sent again for three minutes at least | for 63 s ([`Config::syn_retries`]); a program can ask for longer with [`Setting::UserTimeout`] | a user waits for it |
+//! | 9293 §3.8.3 (MUST-20, SHLD-9, SHLD-10) | many retransmissions are told to IP and to the program, at R1 | there is no R1: IP is told of what does arrive, and a neighbour that nothing is heard of is asked for again (RFC 4861 §7.3's scheme) | one signal serves TCP and UDP |
 //! | 9293 §3.10.7.4 | a RST ends TIME-WAIT | it does not | RFC 1337: else an old duplicate could end it |
 //! | 9293 §3.10.7.4 | a RST flushes what was received | what was received in order can still be read, then the error comes | as Linux; the peer has sent it before it ended the connection |
 //! | 9293 §3.10.7.4 | a FIN without room in the window is unacceptable | taken where all before it was | it needs no buffer, and the peer need not probe for it |
@@ -12,8 +15,8 @@
 //! | 9293 §3.8.6.1 | a window probe has a byte of new data (MUST-36's text) | it has none, and the number before SND.UNA | as Linux; the answer says the same, and no byte is sent that the window has no room for |
 //! | 9293 §3.7.4 | Nagle: nothing small while anything is unacknowledged | while a *small* segment is unacknowledged (Minshall) | as Linux; the last segment of a long write does not wait for a delayed ACK |
 //! | 9293 §3.8.6.2.2 | a window update when the edge can move by a segment | when the window can at least double; between that, acknowledgments tell it | as Linux; fewer segments |
-//! | 1122 §4.2.3.9 | an unreachable network or host does not end a connection attempt | it does | as every system: `connect` tells at once what the retransmissions would tell in two minutes |
-//! | 1122 §4.2.3.9 | protocol and port unreachable end a connection | a synchronized one goes on, and is told the error when it fails after all | RFC 5927 §5.2: anybody can forge them |
+//! | 9293 §3.9.2.2 (MUST-56) | an unreachable network or host does not end a connection attempt | it does | as every system: `connect` tells at once what the retransmissions would tell in two minutes |
+//! | 9293 §3.9.2.2 (SHLD-26) | protocol and port unreachable end a connection | a synchronized one goes on, and is told the error when it fails after all | RFC 5927 §5.2: anybody can forge them |
 //! | 7323 §3.2 | a segment without timestamps on a connection with them is dropped | it is taken | as Linux; middleboxes strip them |
 //! | 5681 (3) | slow start adds one segment an acknowledgment | as many bytes as are acknowledged | acknowledgments of many segments, as offload makes them; splitting one gains nothing (RFC 3465) |
 //! | 9406 §4.2 | the eighth sample of a round can end slow start | the ninth acknowledgment does, and grows nothing; until CSS ends, `ssthresh` is shown as where it began | as Linux's HyStart, which asks for more than eight samples and sets ssthresh there |
@@ -24,9 +27,9 @@
 //! | 6528 §3 | MD5 is suggested | SipHash-1-3 | a keyed hash made for short input |
 //! | 6093 §4.1, 9293 §3.8.5 | urgent data: a program can ask to be told | readiness tells, and it stays in the stream; sending it is refused | later |
 //!
-//! Not built yet, and not offered to peers: ECN.
-//!
 //! [`Config::rto_min`]: crate::Config::rto_min
 //! [`Config::slow_start_after_idle`]: crate::Config::slow_start_after_idle
 //! [`Config::rto_max`]: crate::Config::rto_max
+//! [`Config::syn_retries`]: crate::Config::syn_retries
+//! [`Setting::UserTimeout`]: crate::Setting::UserTimeout
 //! [`Config::time_wait`]: crate::Config::time_wait

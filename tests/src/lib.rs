@@ -3,12 +3,15 @@
 //! - [`virtual_net`]: whole stacks on virtual time, joined by wires in memory; [`probe`]: the far
 //!   end of such a wire, held by the test. No device, no thread, no clock.
 //! - [`pkt`]: packet scripts, run on virtual time.
+//! - [`test_functions`], [`links`], [`defines`]: what the sources and the documents say.
 //! - [`Instance`] runs the `tapip` binary as a user would: it makes its own namespace, its shell
 //!   reads our commands, and [`Instance::host`] runs programs at the kernel's end of the link.
 
 mod instance;
 pub mod pkt;
 pub mod probe;
+mod reading;
 pub mod virtual_net;
 
 pub use instance::{Instance, Output, binary, must_run, payload, scratch, sources, workspace};
+pub use reading::{defines, links, test_functions};

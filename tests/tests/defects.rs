@@ -1,8 +1,6 @@
 //! Each defect of the ancestor has a regression test named for it, and a row in the handbook.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use tests::{sources, workspace};
+use tests::{test_functions, workspace};
 
 /// The defects that were found by reading: a piece of the name of each one's test, and the name
 /// that it has in the handbook.
@@ -22,44 +20,6 @@ const READ: &[(&str, &str)] = &[
     ("defect_udp_connect", "UDP connect"),
     ("defect_end_of_file", "end of file"),
 ];
-
-/// The packages that may have tests.
-const PACKAGES: &[&str] =
-    &["netdev", "arp", "ip", "icmp", "udp", "tcp", "socket", "shell", "app", "tests"];
-
-/// Every test function of the workspace, and where it is: one behind `#[test]`, or one that a
-/// list of tests names, as those that run over several implementations are.
-fn test_functions() -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    for package in PACKAGES {
-        let dir = workspace().join(package);
-        let files = ["src", "tests"].into_iter().map(|part| dir.join(part));
-        let files: Vec<_> = files.filter(|part| part.is_dir()).flat_map(|p| sources(&p)).collect();
-        let texts: Vec<_> =
-            files.iter().map(|file| std::fs::read_to_string(file).expect("a source")).collect();
-        let rows = texts.iter().flat_map(|text| text.lines());
-        let listed: BTreeSet<_> = rows.map(|row| row.trim().trim_end_matches([',', ';'])).collect();
-        for (file, text) in files.iter().zip(&texts) {
-            let mut is_test = false;
-            for line in text.lines().map(str::trim) {
-                let function = line.strip_prefix("pub(crate) ").unwrap_or(line);
-                let Some(rest) = function.strip_prefix("fn ") else {
-                    // Attributes and comments may stand between.
-                    is_test = line == "#[test]" || is_test && line.starts_with(['#', '/']);
-                    continue;
-                };
-                let name = rest.split(['(', '<']).next().unwrap_or_default();
-                if is_test || listed.contains(name) {
-                    let path = file.strip_prefix(workspace()).expect("in the workspace");
-                    found.insert(name.to_string(), path.display().to_string());
-                }
-                is_test = false;
-            }
-        }
-    }
-    assert!(found.len() > 300, "only {} tests were found", found.len());
-    found
-}
 
 #[test]
 fn each_defect_that_users_met_has_its_test() {

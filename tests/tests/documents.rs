@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use tests::{defines, links};
+
 fn root() -> PathBuf {
     tests::workspace().to_path_buf()
 }
@@ -19,19 +21,6 @@ fn documents() -> Vec<PathBuf> {
     }
     assert!(found.len() > 8, "only {} documents were found", found.len());
     found
-}
-
-/// The `(text, target)` of each link that is not one to another site or inside the page.
-fn links(text: &str) -> Vec<(&str, &str)> {
-    let mut links = Vec::new();
-    for (at, _) in text.match_indices("](") {
-        let label = text[..at].rsplit_once('[').map_or("", |(_, label)| label);
-        let target = text[at + 2..].split_once(')').map_or("", |(target, _)| target);
-        if !target.is_empty() && !target.contains("://") && !target.starts_with('#') {
-            links.push((label, target));
-        }
-    }
-    links
 }
 
 #[test]
@@ -54,17 +43,11 @@ fn the_functions_that_the_architecture_names_are_where_it_says() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let mut seen = 0;
     for (label, target) in links(&text) {
-        let name = label.trim_matches('`').rsplit("::").next().unwrap();
         if !target.ends_with(".rs") || label.contains('/') {
             continue;
         }
         let code = std::fs::read_to_string(root().join(target)).unwrap();
-        let defined = ["fn ", "struct ", "trait ", "enum "].iter().any(|kind| {
-            code.match_indices(&format!("{kind}{name}")).any(|(at, found)| {
-                !code[at + found.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
-            })
-        });
-        assert!(defined, "ARCHITECTURE.md: {label} is not in {target}");
+        assert!(defines(&code, label), "ARCHITECTURE.md: {label} is not in {target}");
         seen += 1;
     }
     assert!(seen > 15, "only {seen} names were checked");

@@ -3,7 +3,7 @@
 use super::*;
 use ip::SocketError;
 
-/// RFC 9293 §3.9.1.7: ABORT, by SO_LINGER with zero.
+/// RFC 9293 §3.9.1.6: ABORT, by SO_LINGER with zero.
 #[test]
 fn linger_of_zero_resets() {
     let mut script = script(Config::default());
