@@ -39,7 +39,8 @@ fn each_requirement_of_appendix_b_has_one_row() {
     let mut found: Vec<_> = rows().into_iter().map(|row| row.label).collect();
     let numbered = |(kind, last)| (1..=last).map(move |number| format!("{kind}-{number}"));
     let mut expected: Vec<String> = LABELS.into_iter().flat_map(numbered).collect();
-    (found.sort(), expected.sort());
+    found.sort();
+    expected.sort();
     assert_eq!(found, expected);
 }
 

@@ -22,6 +22,7 @@ fn must_48_49_shld_21_22_service_class_and_ttl_are_the_programs() {
         // Acknowledgments have them too.
         script.drain();
         script.inject(seg("A").data(b"y"));
+        script.wait(SECOND);
         let header = &script.host.out.sent.last().unwrap().header;
         assert_eq!((header.tos, header.ttl), (tos, ttl));
         script.drain();
