@@ -119,6 +119,8 @@ pub(super) fn constant(name: &str) -> Option<i64> {
         "TCP_LISTEN" => 10,
         "TCP_CLOSING" => 11,
         "EPERM" => 1,
+        "ENOENT" => 2,
+        "EEXIST" => 17,
         "EINTR" => 4,
         "EBADF" => 9,
         "EAGAIN" | "EWOULDBLOCK" => 11,

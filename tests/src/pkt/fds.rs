@@ -47,6 +47,8 @@ impl Socket {
 pub(super) struct Interest {
     pub fd: i64,
     pub events: i64,
+    /// What the user wants to be told of it.
+    pub data: i64,
     /// For edge-triggered ones: whether something has changed since it was last told.
     pub changed: bool,
 }

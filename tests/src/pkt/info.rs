@@ -68,6 +68,7 @@ pub(super) fn field(info: &Info, name: &str) -> Option<i64> {
         "sndbuf_limited" => micros(info.sndbuf_limited),
         "delivered" => info.delivered.into(),
         "delivered_ce" => info.delivered_ce.into(),
+        "received_ce" => info.received_ce.into(),
         "dsack_dups" => info.dsack_dups.into(),
         "rcv_ooopack" => info.rcv_ooopack.into(),
         _ => return None,

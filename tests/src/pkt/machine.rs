@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use netdev::{Instant, sooner};
+use netdev::{Instant, Segmentation, sooner};
 use tcp::{Info, Streams};
 
 use super::calls::{self, Pending};
@@ -46,6 +46,8 @@ pub(super) struct Machine<'a> {
     /// What came out and was not yet expected, with its flow.
     pub(super) queue: VecDeque<(usize, Sent)>,
     pub(super) pending: Option<Pending<'a>>,
+    /// The size of the segments that a longer injected one stands for.
+    peer_segment: Option<u16>,
     /// The script has written other bytes than zeros.
     pub(super) text_written: bool,
     variables: Variables,
@@ -71,6 +73,7 @@ impl<'a> Machine<'a> {
             listening: false,
             queue: VecDeque::new(),
             pending: None,
+            peer_segment: None,
             text_written: false,
             variables: Variables::default(),
             trace: Vec::new(),
@@ -86,7 +89,11 @@ impl<'a> Machine<'a> {
             match &flag.name[..] {
                 "tolerance_usecs" => machine.tolerance = Duration::from_micros(number()?.into()),
                 "tcp_ts_tick_usecs" => machine.tick = number()?,
-                "mtu" => machine.setup.mtu = number()? as usize,
+                "mtu" => {
+                    machine.setup.mtu = number()? as usize;
+                    machine.net.mtu = machine.setup.mtu;
+                }
+                "mss" => machine.peer_segment = u16::try_from(number()?).ok(),
                 "ip_version" if flag.value == "ipv4" => {}
                 // An echo that was not seen is always counted from the first one.
                 "tcp_ts_ecr_scaled" => {}
@@ -139,7 +146,7 @@ impl<'a> Machine<'a> {
         if let Action::Expect(packet) = &event.action {
             self.expect(line, packet, from, to)?;
         } else {
-            if from < self.now {
+            if from + self.tolerance(from) < self.now {
                 return Err(failed(line, "its time is over before the event before it has ended"));
             }
             self.advance(line, from)?;
@@ -293,7 +300,10 @@ impl<'a> Machine<'a> {
         let flow = &mut self.flows[index];
         match &packet.body {
             Body::Tcp(segment) => {
-                let datagram = flow.datagram(packet, segment);
+                let mut datagram = flow.datagram(packet, segment);
+                if let Some(size) = self.peer_segment.filter(|size| segment.len > (*size).into()) {
+                    datagram.payload.set_segmentation(Segmentation::Tcp4 { size });
+                }
                 let (tcp, now, net) = self.parts(line)?;
                 tcp.input(now, datagram, net);
             }

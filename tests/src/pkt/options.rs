@@ -30,7 +30,9 @@ pub(super) fn set(
     integer(line, call, 1)?;
     let name = name(line, call)?;
     let setting = match (name, call.args.get(3)) {
-        ("TCP_CONGESTION", Some(arg)) => Setting::Congestion(Cow::Owned(text(line, arg)?)),
+        ("TCP_CONGESTION", Some(arg)) => {
+            Setting::Congestion(Cow::Owned(own_name(&text(line, arg)?).to_string()))
+        }
         ("SO_LINGER", Some(arg)) => Setting::Linger(linger(line, arg)?),
         ("TCP_INQ", _) => {
             let on = first_of_list(line, call, 3)?.unwrap_or(0) != 0;
@@ -151,6 +153,7 @@ pub(super) fn get(
     integer(line, call, 1)?;
     let name = name(line, call)?;
     let default = machine.setup.keep_alive;
+    let default_settings = machine.setup.settings.clone();
     let (tcp, now, _) = machine.parts(line)?;
     let settings = match tcp.settings(socket.handle) {
         Ok(settings) => settings,
@@ -163,7 +166,7 @@ pub(super) fn get(
         "TCP_CONGESTION" => {
             let expected = call.args.get(3).filter(|arg| !matches!(arg, Expr::Any));
             let expected = expected.map(|arg| text(line, arg)).transpose()?;
-            if expected.is_some_and(|expected| expected != settings.congestion) {
+            if expected.is_some_and(|expected| own_name(&expected) != settings.congestion) {
                 return Err(failed(line, format!("{call}: it is {}", settings.congestion)));
             }
             return Ok(Returned::Value(0));
@@ -194,7 +197,12 @@ pub(super) fn get(
             let connected = info.filter(|info| info.state.is_synchronized());
             connected.map_or(own, |info| info.snd_mss.into())
         }
-        "TCP_NOTSENT_LOWAT" => i64::try_from(settings.not_sent_lowat).unwrap_or(0xffff_ffff),
+        // What the stack has as its default is not the socket's.
+        "TCP_NOTSENT_LOWAT" => match settings.not_sent_lowat {
+            usize::MAX => 0,
+            bytes if default_settings.contains(&Setting::NotSentLowat(bytes)) => 0,
+            bytes => bytes as i64,
+        },
         "TCP_USER_TIMEOUT" => settings.user_timeout.map_or(0, |time| time.as_millis() as i64),
         "TCP_DEFER_ACCEPT" => settings.defer_accept.map_or(0, secs),
         "TCP_LINGER2" => secs(settings.fin_wait2_timeout),
@@ -216,6 +224,11 @@ pub(super) fn get(
         return Err(failed(line, format!("{call}: it is {seen}")));
     }
     Ok(Returned::Value(0))
+}
+
+/// What Linux calls "reno" has a longer name here.
+pub(super) fn own_name(congestion: &str) -> &str {
+    if congestion == "reno" { "newreno" } else { congestion }
 }
 
 fn text(line: u32, arg: &Expr) -> Result<String> {

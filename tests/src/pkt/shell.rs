@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tcp::{CONGESTION_CONTROLS, Config, EcnMode, KeepAlive, Setting, Sizes};
 
+use super::options::own_name;
 use super::report::{Result, unsupported};
 
 /// What a script's commands have set.
@@ -154,15 +155,13 @@ impl Setup {
             "tcp_max_syn_backlog" => config.syn_queue = number()? as usize,
             "somaxconn" => config.max_backlog = number()? as usize,
             "tcp_congestion_control" => {
-                let known = match value {
-                    "reno" => "newreno",
-                    other => other,
-                };
-                config.congestion = tcp::find(CONGESTION_CONTROLS, known)?;
+                config.congestion = tcp::find(CONGESTION_CONTROLS, own_name(value))?;
             }
             "tcp_notsent_lowat" => {
                 let bytes = value.parse::<i64>().ok()?;
-                self.settings.push(Setting::NotSentLowat(bytes.try_into().unwrap_or(usize::MAX)));
+                // -1, which is also 4294967295, is "no limit".
+                let bytes = usize::try_from(bytes).ok().filter(|n| *n < u32::MAX as usize);
+                self.settings.push(Setting::NotSentLowat(bytes.unwrap_or(usize::MAX)));
             }
             "tcp_keepalive_time" => self.keep_alive.idle = secs()?,
             "tcp_keepalive_intvl" => self.keep_alive.interval = secs()?,
@@ -201,7 +200,8 @@ const ALWAYS: &[(&str, &str)] = &[
     ("tcp_retrans_collapse", "0"),
     ("tcp_invalid_ratelimit", "500"),
     ("tcp_fastopen", "0"),
-    // HyStart with both detectors.
+    // HyStart by delay, or with both detectors.
+    ("hystart_detect", "2"),
     ("hystart_detect", "3"),
     ("hystart", "1"),
 ];

@@ -169,6 +169,46 @@ print('nothing')
 }
 
 #[test]
+fn epoll_tells_what_it_was_given() {
+    let epoll = "+0 epoll_create1(0) = 7
+        +0 epoll_ctl(7, EPOLL_CTL_ADD, 4, {events=EPOLLIN|EPOLLONESHOT, ptr=99}) = 0
+        +0 epoll_ctl(7, EPOLL_CTL_ADD, 4, {events=EPOLLIN, fd=4}) = -1 EEXIST (File exists)
+        +0 < P. 1:11(10) ack 1 win 65535
+        +0 > . 1:1(0) ack 11\n";
+    passes(&format!(
+        "{epoll}+0 epoll_wait(7, {{events=EPOLLIN, ptr=99}}, 1, 0) = 1
+        +0 epoll_wait(7, {{events=0, ptr=99}}, 1, 0) = 0
+        +0...0.05 epoll_wait(7, {{events=0, ptr=99}}, 1, 50) = 0
+        +0 close(4) = 0
+        +0 epoll_ctl(7, EPOLL_CTL_DEL, 4, NULL) = -1 EBADF (Bad file descriptor)"
+    ));
+    fails(
+        &format!("{epoll}+0 epoll_wait(7, {{events=EPOLLIN, ptr=98}}, 1, 0) = 1"),
+        "ready for 0x1",
+    );
+    fails(&format!("{epoll}+0 epoll_wait(7, {{events=EPOLLOUT, ptr=99}}, 1, 0) = 1"), "ready for");
+}
+
+#[test]
+fn options_read_back_as_linux_has_them() {
+    passes(
+        "+0 setsockopt(4, SOL_SOCKET, SO_SNDBUF, [20000], 4) = 0
+         +0 getsockopt(4, SOL_SOCKET, SO_SNDBUF, [40000], [4]) = 0
+         +0 setsockopt(4, SOL_TCP, TCP_CONGESTION, \"reno\", 4) = 0
+         +0 getsockopt(4, SOL_TCP, TCP_CONGESTION, \"reno\", [4]) = 0
+         +0 getsockopt(4, SOL_TCP, TCP_NOTSENT_LOWAT, [0], [4]) = 0
+         +0 setsockopt(4, SOL_TCP, TCP_KEEPIDLE, [77], 4) = 0
+         +0 getsockopt(4, SOL_TCP, TCP_KEEPIDLE, [77], [4]) = 0
+         +0 getsockopt(4, SOL_SOCKET, SO_KEEPALIVE, [0], [4]) = 0
+         +0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=7}, 8) = 0
+         +0 getsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=7}, [8]) = 0
+         +0 setsockopt(4, SOL_IP, IP_TTL, [0], 4) = -1 EINVAL (Invalid argument)
+         +0 getsockopt(4, SOL_IP, IP_MTU, [1500], [4]) = 0",
+    );
+    fails("+0 getsockopt(4, SOL_TCP, TCP_CONGESTION, \"reno\", [4]) = 0", "it is cubic");
+}
+
+#[test]
 fn what_cannot_be_done_is_unsupported() {
     unsupported(
         "`tc qdisc add dev tun0 root pfifo`\n0 socket(..., SOCK_STREAM, 0) = 3",

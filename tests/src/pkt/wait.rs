@@ -90,12 +90,21 @@ pub(super) fn poll(
     Ok(Returned::Value(ready as i64))
 }
 
+/// `{events=EPOLLIN, fd=4}`: the events, and what is told of them.
+fn epoll_event(line: u32, fields: &[Field]) -> Result<(i64, i64)> {
+    let name = ["fd", "ptr", "u32", "u64"]
+        .into_iter()
+        .find(|name| fields.iter().any(|field| field.name.as_deref() == Some(name)));
+    let Some(name) = name else { return Err(unsupported(line, "an epoll_event without data")) };
+    Ok((member(line, fields, "events")?, member(line, fields, name)?))
+}
+
 /// `epoll_ctl(5, EPOLL_CTL_ADD, 4, {events=EPOLLIN, fd=4})`
 pub(super) fn epoll_ctl(machine: &mut Machine<'_>, line: u32, call: &Call) -> Result<Returned> {
     let (epfd, fd) = (integer(line, call, 0)?, integer(line, call, 2)?);
-    let events = match call.args.get(3) {
-        Some(Expr::Struct(fields)) => member(line, fields, "events")?,
-        _ => 0,
+    let (events, data) = match call.args.get(3) {
+        Some(Expr::Struct(fields)) => epoll_event(line, fields)?,
+        _ => (0, 0),
     };
     if machine.fds.socket(fd).is_none() {
         return Ok(Returned::Error("EBADF"));
@@ -104,7 +113,7 @@ pub(super) fn epoll_ctl(machine: &mut Machine<'_>, line: u32, call: &Call) -> Re
         return Ok(Returned::Error("EINVAL"));
     };
     let known = interests.iter().position(|interest| interest.fd == fd);
-    let interest = Interest { fd, events, changed: true };
+    let interest = Interest { fd, events, data, changed: true };
     match (integer(line, call, 1)?, known) {
         (1, None) => interests.push(interest),
         (2, Some(at)) => {
@@ -129,10 +138,10 @@ pub(super) fn epoll_wait(
     let Some(interests) = machine.fds.epoll_mut(epfd) else {
         return Ok(Returned::Error("EINVAL"));
     };
-    let asked: Vec<_> = interests.iter().map(|i| (i.fd, i.events, i.changed)).collect();
+    let asked: Vec<_> = interests.iter().map(|i| (i.fd, i.data, i.events, i.changed)).collect();
     let most = integer(line, call, 2)?.max(1) as usize;
     let mut ready = Vec::new();
-    for (fd, wanted, changed) in asked {
+    for (fd, data, wanted, changed) in asked {
         let Some(handle) = machine.fds.socket(fd).map(|socket| socket.handle) else { continue };
         // A one-shot interest that was told is left without any event.
         let found = match wanted & !(EDGE | ONESHOT) {
@@ -140,7 +149,7 @@ pub(super) fn epoll_wait(
             wanted => events(machine, line, handle)? & (wanted | ERR | HUP),
         };
         if found != 0 && (changed || wanted & EDGE == 0) && ready.len() < most {
-            ready.push((fd, found));
+            ready.push((fd, (found, data)));
         }
     }
     if ready.is_empty()
@@ -165,13 +174,8 @@ pub(super) fn epoll_wait(
     };
     for (expected, (fd, found)) in expected.iter().zip(&ready) {
         let Expr::Struct(fields) = expected else { return Err(failed(line, "no epoll_event")) };
-        let name = ["fd", "ptr", "u32", "u64"]
-            .into_iter()
-            .find(|name| fields.iter().any(|field| field.name.as_deref() == Some(name)));
-        let Some(name) = name else { return Err(unsupported(line, "an epoll_event without data")) };
-        let expected = (member(line, fields, name)?, member(line, fields, "events")?);
-        if expected != (*fd, *found) {
-            return Err(failed(line, format!("fd {fd} is ready for {found:#x}")));
+        if epoll_event(line, fields)? != *found {
+            return Err(failed(line, format!("fd {fd} is ready for {:#x}", found.0)));
         }
     }
     Ok(Returned::Value(ready.len() as i64))
