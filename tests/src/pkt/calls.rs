@@ -3,22 +3,26 @@
 //! No call waits here: one that would block is kept in the [`Machine`] and tried again after
 //! everything that happens, until it ends or its time is over.
 
+mod arguments;
+mod connection;
 pub(super) mod stream;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use ip::{Handle, Readiness, SocketError};
+use ip::{Handle, SocketError};
 use netdev::Instant;
 
 use super::constants::constant;
 use super::fds::{Fd, Socket};
 use super::machine::{Machine, shown};
-use super::network::{LOCAL, PORT, REMOTE};
+use super::network::{LOCAL, PORT};
 use super::report::{Result, failed, unsupported};
 use super::script::{Call, Expr};
-use super::wire::Flow;
 use super::{messages, options, wait};
+use arguments::address;
+
+pub(super) use arguments::{first_of_list, integer, value};
 
 /// How long a call may block that the script does not expect to.
 const FOR_EVER: Duration = Duration::from_secs(100_000);
@@ -172,10 +176,10 @@ fn attempt(
     progress: &mut Progress,
 ) -> Result<Returned> {
     match &call.name[..] {
-        "socket" => return socket(machine, line, call),
+        "socket" => return connection::socket(machine, line, call),
         "epoll_create" | "epoll_create1" => return Ok(Returned::Epoll),
         "poll" => return wait::poll(machine, line, call, progress),
-        "close" => return close(machine, line, call, progress),
+        "close" => return connection::close(machine, line, call, progress),
         _ => {}
     }
     let fd = integer(line, call, 0)?;
@@ -203,8 +207,8 @@ fn attempt(
             machine.listening |= listened.is_ok();
             Ok(result(listened.map(|()| 0)))
         }
-        "accept" | "accept4" => accept(machine, line, call, socket),
-        "connect" => connect(machine, line, call, fd, socket, progress),
+        "accept" | "accept4" => connection::accept(machine, line, call, socket),
+        "connect" => connection::connect(machine, line, call, fd, socket, progress),
         "write" | "send" | "sendto" | "writev" => {
             stream::send(machine, line, call, socket, progress)
         }
@@ -229,117 +233,6 @@ fn attempt(
         "ioctl" => ioctl(machine, line, call, socket),
         name => Err(unsupported(line, format!("the call {name}"))),
     }
-}
-
-fn socket(machine: &mut Machine<'_>, line: u32, call: &Call) -> Result<Returned> {
-    let kind = integer(line, call, 1)?;
-    let protocol = integer(line, call, 2)?;
-    let domain = call.args.first().filter(|arg| **arg != Expr::Any);
-    if domain.is_some_and(|domain| value(line, domain).ok() != Some(2)) {
-        return Err(unsupported(line, "sockets other than AF_INET"));
-    }
-    if kind & 0xf != 1 || !matches!(protocol, 0 | 6) {
-        return Err(unsupported(line, "sockets other than TCP's"));
-    }
-    let settings = machine.setup.settings.clone();
-    let (tcp, now, net) = machine.parts(line)?;
-    let handle = match tcp.open() {
-        Ok(handle) => handle,
-        Err(error) => return Ok(error.into()),
-    };
-    for setting in settings {
-        if tcp.set(now, handle, setting.clone(), net).is_err() {
-            return Err(unsupported(line, format!("the setting {setting:?} with this TCP")));
-        }
-    }
-    Ok(Returned::Socket(handle, kind & 0o4000 != 0))
-}
-
-fn accept(machine: &mut Machine<'_>, line: u32, call: &Call, socket: Socket) -> Result<Returned> {
-    let flags = if call.name == "accept4" { integer(line, call, 3)? } else { 0 };
-    let (tcp, _, _) = machine.parts(line)?;
-    Ok(match tcp.accept(socket.handle) {
-        Ok((handle, _)) => Returned::Socket(handle, flags & 0o4000 != 0),
-        Err(SocketError::WouldBlock) if !socket.nonblocking => Returned::Blocks(None),
-        Err(error) => error.into(),
-    })
-}
-
-fn connect(
-    machine: &mut Machine<'_>,
-    line: u32,
-    call: &Call,
-    fd: i64,
-    socket: Socket,
-    progress: &Progress,
-) -> Result<Returned> {
-    let handle = socket.handle;
-    let blocks =
-        |socket: Socket| if socket.nonblocking { None } else { Some(Returned::Blocks(None)) };
-    if socket.connecting {
-        let (tcp, now, _) = machine.parts(line)?;
-        let ended = tcp.readiness(handle).intersects(Readiness::WRITABLE | Readiness::ERROR);
-        let state = tcp.info(now, handle).map(|info| info.state);
-        let error = if ended { tcp.take_error(handle) } else { None };
-        let ended = ended || !matches!(state, Ok(tcp::State::SynSent | tcp::State::SynReceived));
-        if !ended {
-            return Ok(blocks(socket).unwrap_or(Returned::Error("EALREADY")));
-        }
-        if let Some(socket) = machine.fds.socket_mut(fd) {
-            socket.connecting = false;
-        }
-        return Ok(match (error, state) {
-            (Some(error), _) => error.into(),
-            (None, Ok(state)) if state.is_synchronized() => Returned::Value(0),
-            (None, _) => Returned::Error("ECONNABORTED"),
-        });
-    }
-    debug_assert!(!progress.blocked);
-    let peer = address(line, call, 1, SocketAddr::new(REMOTE.into(), PORT))?;
-    let (tcp, now, net) = machine.parts(line)?;
-    let local = tcp.info(now, handle).map_or(0, |info| info.local.port());
-    let begun = tcp.connect(now, handle, peer, net);
-    if begun == Err(SocketError::InProgress) {
-        machine.flows.push(Flow::new(SocketAddr::new(LOCAL.into(), local), peer));
-        machine.current = Some(machine.flows.len() - 1);
-        machine.listening = false;
-        if let Some(socket) = machine.fds.socket_mut(fd) {
-            socket.connecting = true;
-        }
-        return Ok(blocks(socket).unwrap_or(Returned::Error("EINPROGRESS")));
-    }
-    Ok(result(begun.map(|()| 0)))
-}
-
-fn close(
-    machine: &mut Machine<'_>,
-    line: u32,
-    call: &Call,
-    progress: &mut Progress,
-) -> Result<Returned> {
-    let fd = integer(line, call, 0)?;
-    let Some(socket) = machine.fds.socket(fd).copied() else {
-        let known = machine.fds.remove(fd).is_some();
-        return Ok(if known { Returned::Value(0) } else { Returned::Error("EBADF") });
-    };
-    let (tcp, now, net) = machine.parts(line)?;
-    let linger = tcp.settings(socket.handle).ok().and_then(|settings| settings.linger);
-    if let Some(linger) = linger.filter(|linger| !linger.is_zero() && !socket.nonblocking) {
-        // Waits until the peer has everything.
-        if progress.deadline.is_none() {
-            progress.deadline = Some(now + linger);
-            let _ = tcp.shutdown(now, socket.handle, tcp::Shutdown::Write, net);
-        }
-        use tcp::State::{CloseWait, Closing, Established, FinWait1, LastAck};
-        let state = tcp.info(now, socket.handle).map(|info| info.state);
-        let owes = matches!(state, Ok(Established | FinWait1 | Closing | CloseWait | LastAck));
-        if owes && progress.deadline.is_some_and(|deadline| now < deadline) {
-            return Ok(Returned::Blocks(progress.deadline));
-        }
-    }
-    tcp.close(now, socket.handle, net);
-    machine.fds.remove(fd);
-    Ok(Returned::Value(0))
 }
 
 fn fcntl(
@@ -420,63 +313,4 @@ pub(super) fn errno(error: SocketError) -> &'static str {
         SocketError::NoBuffers => "ENOBUFS",
         _ => "EOPNOTSUPP",
     }
-}
-
-/// A number, a constant, or several of them or'ed.
-pub(super) fn value(line: u32, expr: &Expr) -> Result<i64> {
-    match expr {
-        Expr::Int(value) => Ok(*value),
-        Expr::Word(name) => {
-            constant(name).ok_or_else(|| unsupported(line, format!("the constant {name}")))
-        }
-        Expr::Or(a, b) => Ok(value(line, a)? | value(line, b)?),
-        Expr::Apply(name, args) if matches!(&name[..], "htons" | "htonl" | "ntohs" | "ntohl") => {
-            args.first().map_or_else(|| Err(failed(line, "no argument")), |arg| value(line, arg))
-        }
-        other => Err(failed(line, format!("a number is wanted, not {other}"))),
-    }
-}
-
-/// An argument that is a number.
-pub(super) fn integer(line: u32, call: &Call, place: usize) -> Result<i64> {
-    match call.args.get(place) {
-        Some(arg) => value(line, arg),
-        None => Err(failed(line, format!("{} has too few arguments", call.name))),
-    }
-}
-
-/// The number in `[n]`; `None` for `[...]` and `...`.
-pub(super) fn first_of_list(line: u32, call: &Call, place: usize) -> Result<Option<i64>> {
-    match call.args.get(place) {
-        Some(Expr::List(items)) => match items.first() {
-            None | Some(Expr::Any) => Ok(None),
-            Some(item) => value(line, item).map(Some),
-        },
-        Some(Expr::Any) | None => Ok(None),
-        Some(other) => value(line, other).map(Some),
-    }
-}
-
-/// A socket address; `...` is `default`.
-fn address(line: u32, call: &Call, place: usize, default: SocketAddr) -> Result<SocketAddr> {
-    let Some(Expr::Struct(fields)) = call.args.get(place) else { return Ok(default) };
-    let mut addr = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
-    for field in fields {
-        match (field.name.as_deref(), &field.value) {
-            (Some("sa_family" | "sin_family"), family) if value(line, family)? == 2 => {}
-            (Some("sin_port"), port) => addr.set_port(value(line, port)? as u16),
-            (Some("sin_addr"), Expr::Apply(_, args)) => match args.first() {
-                Some(Expr::Str(text)) => match text.parse() {
-                    Ok(ip) => addr.set_ip(ip),
-                    Err(_) => return Err(failed(line, format!("no address: {text}"))),
-                },
-                _ => return Err(failed(line, "an address without text")),
-            },
-            (Some("sin_addr"), number) if value(line, number)? == 0 => {}
-            (name, value) => {
-                return Err(unsupported(line, format!("an address with {name:?}={value}")));
-            }
-        }
-    }
-    Ok(addr)
 }

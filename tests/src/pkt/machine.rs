@@ -1,10 +1,9 @@
 //! The walk through a script's events on virtual time.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use netdev::{Instant, Segmentation, sooner};
+use netdev::{Instant, sooner};
 use tcp::{Info, Streams};
 
 use super::calls::{self, Pending};
@@ -15,9 +14,9 @@ use super::fds::Fds;
 use super::info;
 use super::network::{LOCAL, Network, PORT, REMOTE, Sent};
 use super::report::{Result, Stop, failed, unsupported};
-use super::script::{Action, At, Body, Call, Event, Packet, Script};
+use super::script::{Action, At, Call, Event, Script};
 use super::shell::Setup;
-use super::wire::{self, Flow};
+use super::wire::Flow;
 
 /// The time at which a script begins: well after zero, so that nothing is taken for "never".
 const START: Instant = Instant::from_secs(1000);
@@ -47,14 +46,14 @@ pub(super) struct Machine<'a> {
     pub(super) queue: VecDeque<(usize, Sent)>,
     pub(super) pending: Option<Pending<'a>>,
     /// The size of the segments that a longer injected one stands for.
-    peer_segment: Option<u16>,
+    pub(super) peer_segment: Option<u16>,
     /// The script has written other bytes than zeros.
     pub(super) text_written: bool,
     variables: Variables,
     pub(super) trace: Vec<String>,
     /// When the event before was to happen.
     pub(super) last_event: Instant,
-    next_peer_port: u16,
+    pub(super) next_peer_port: u16,
 }
 
 impl<'a> Machine<'a> {
@@ -258,96 +257,6 @@ impl<'a> Machine<'a> {
             poll = false;
         }
         Err(failed(line, "a TCP that is due again at once, for ever"))
-    }
-
-    /// Takes what was sent; what belongs to no connection of the script is left out.
-    fn collect(&mut self, line: u32) -> Result<()> {
-        for sent in std::mem::take(&mut self.net.sent) {
-            let bad = |what| failed(line, format!("TCP sent {what}"));
-            let (segment, payload) = wire::read(&sent).map_err(bad)?;
-            if payload.iter().any(|byte| *byte != 0) && !self.text_written {
-                return Err(failed(line, format!("bytes that nobody wrote: {segment}")));
-            }
-            let syn = segment.flags.contains(tcp::Flags::SYN);
-            let flow = wire::ends(&sent).and_then(|(local, remote)| {
-                self.flows.iter().position(|flow| {
-                    flow.remote == remote
-                        // A connect has no port before its SYN.
-                        && (flow.local == local || syn && flow.local.port() == 0)
-                })
-            });
-            let Some(index) = flow else {
-                self.note(sent.at, format!("> (to {}) {segment}", sent.header.dst));
-                continue;
-            };
-            let flow = &mut self.flows[index];
-            if let Some((local, _)) = wire::ends(&sent) {
-                flow.local = local;
-            }
-            if syn && flow.wire_isn.is_none() {
-                flow.wire_isn = Some(segment.seq);
-            }
-            let seen = flow.seen(&sent).map_err(bad)?;
-            self.note(sent.at, format!("> {seen}"));
-            self.queue.push_back((index, sent));
-        }
-        Ok(())
-    }
-
-    fn inject(&mut self, line: u32, packet: &Packet) -> Result<()> {
-        let index = self.flow_of(line, packet, true)?;
-        self.note(self.now, format!("< {packet}"));
-        let flow = &mut self.flows[index];
-        match &packet.body {
-            Body::Tcp(segment) => {
-                let mut datagram = flow.datagram(packet, segment);
-                if let Some(size) = self.peer_segment.filter(|size| segment.len > (*size).into()) {
-                    datagram.payload.set_segmentation(Segmentation::Tcp4 { size });
-                }
-                let (tcp, now, net) = self.parts(line)?;
-                tcp.input(now, datagram, net);
-            }
-            Body::Icmp(error) => {
-                let quoted = flow.quoted(error);
-                if let ip::Cause::FragmentationNeeded { mtu } = error.cause {
-                    self.net.lower_mtu(mtu);
-                }
-                let (tcp, now, net) = self.parts(line)?;
-                tcp.error(now, error.cause, &quoted, net);
-            }
-        }
-        self.settle(line, true)
-    }
-
-    /// The connection that a packet of the script belongs to; a new one where an injected segment
-    /// meets a listener, or nobody.
-    pub(super) fn flow_of(&mut self, line: u32, packet: &Packet, injected: bool) -> Result<usize> {
-        let at = |addr: std::net::Ipv4Addr, port| SocketAddr::new(addr.into(), port);
-        let ends = match (packet.ports, injected) {
-            (Some((src, dst)), true) => Some((at(LOCAL, dst), at(REMOTE, src))),
-            (Some((src, dst)), false) => Some((at(LOCAL, src), at(REMOTE, dst))),
-            (None, _) => None,
-        };
-        if let Some((local, remote)) = ends {
-            let known = self.flows.iter().position(|f| f.local == local && f.remote == remote);
-            return Ok(known.unwrap_or_else(|| {
-                self.flows.push(Flow::new(local, remote));
-                self.flows.len() - 1
-            }));
-        }
-        match self.current {
-            Some(current) if !(injected && self.listening) => Ok(current),
-            _ if injected => {
-                self.listening = false;
-                let remote = at(REMOTE, self.next_peer_port);
-                self.next_peer_port += 1;
-                self.flows.push(Flow::new(at(LOCAL, PORT), remote));
-                let index = self.flows.len() - 1;
-                self.current = Some(index);
-                Ok(index)
-            }
-            _ => Err(failed(line, "a packet is expected before there is any connection")),
-        }
     }
 
     /// The connection that a block of code asks about.

@@ -25,9 +25,9 @@
 //!
 //! `text` reads characters, `parse` (with `parse_packet`, `expression`, `code`) makes a `script` of
 //! them, and `machine` walks its events: `shell` turns the settings it asks for into a
-//! [`tcp::Config`], `wire` makes the packets that are injected and reads those that come out,
-//! `compare` holds these against what was expected, and `calls` (with `options`, `messages`, `wait`)
-//! makes the socket calls with the meaning that they have in C. `info` is `tcp_info`.
+//! [`tcp::Config`]; `traffic` injects packets and takes those that come out, which `wire` makes and
+//! reads; `compare` holds these against what was expected; `calls` (with `options`, `messages`,
+//! `wait`) makes the socket calls with the meaning that they have in C. `info` is `tcp_info`.
 //!
 //! # What it means
 //!
@@ -66,6 +66,7 @@ mod report;
 mod script;
 mod shell;
 mod text;
+mod traffic;
 mod wait;
 mod wire;
 
