@@ -24,9 +24,18 @@
 //! | 5681 §4.1 | after an idle RTO the window is the initial one | it stays; with [`Config::slow_start_after_idle`] it is halved for each RTO (RFC 2861) | as Linux |
 //! | 9438 §4.6 | flight_size · β | the lesser of flight size and cwnd, · β | what limited transmit sent must not count (RFC 5681 §3.2) |
 //! | 5961 §7 | ten challenge ACKs in 5 s | one in 500 ms a connection, and a limit for the stack that is drawn anew each second | CVE-2016-5696: a fixed limit that connections share is a side channel |
+//! | 3168 §6.1.1 | ECN is for every connection that can | off unless [`Config::ecn`] or [`Setting::Ecn`] says otherwise | so that scripts written for kernels hold; still some networks drop such SYNs |
+//! | 3168 §6.1.2 | the window may grow again with the next acknowledgment without an echo | not before what was in flight at the reduction is acknowledged | as Linux's CWR state |
+//! | 4987 §3.6 | a cookie stands for the SYN it answers | the MSS is rounded down to one of eight; without timestamps there are neither window scale, SACK nor ECN; text on the SYN is to be sent again | that is all that 32 bits carry; only while the SYN queue is full |
+//! | 6191 §2 | a SYN with timestamps is new where the old connection had none | its number must show that | segments without timestamps are taken (above), so old duplicates would be as well |
+//! | 9293 §3.8.3 | R1: tell IP to look for another way | it is counted and logged | there is no other way: IP has one router for a destination; the neighbour cache asks for itself |
+//! | 1191 §3 | a path MTU of 68 bytes is to be kept to | below [`Config::min_path_mtu`] IP cuts segments up, without DF | as Linux (CVE-2019-11479): a forged message must not cost a header for every few bytes |
 //! | 6528 §3 | MD5 is suggested | SipHash-1-3 | a keyed hash made for short input |
 //! | 6093 §4.1, 9293 §3.8.5 | urgent data: a program can ask to be told | readiness tells, and it stays in the stream; sending it is refused | later |
 //!
+//! [`Config::ecn`]: crate::Config::ecn
+//! [`Setting::Ecn`]: crate::Setting::Ecn
+//! [`Config::min_path_mtu`]: crate::Config::min_path_mtu
 //! [`Config::rto_min`]: crate::Config::rto_min
 //! [`Config::slow_start_after_idle`]: crate::Config::slow_start_after_idle
 //! [`Config::rto_max`]: crate::Config::rto_max

@@ -7,7 +7,7 @@ use netdev::Instant;
 use tcp::Flags;
 
 use super::machine::Machine;
-use super::report::{Failure, Result, Stop, failed};
+use super::report::{Failure, Result, Stop, failed, unsupported};
 use super::script::{Body, IpFields, Packet, Segment, TcpOption, TosField};
 use super::wire::{Flow, tos_matches};
 
@@ -38,7 +38,7 @@ impl Machine<'_> {
         to: Instant,
     ) -> Result<()> {
         let Body::Tcp(expected) = &packet.body else {
-            return Err(failed(line, "TCP sends no ICMP messages"));
+            return Err(unsupported(line, "ICMP messages that come out: there is only a TCP here"));
         };
         let index = self.flow_of(line, packet, false)?;
         if expected.flags.contains(Flags::SYN) {

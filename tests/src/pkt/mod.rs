@@ -76,17 +76,23 @@ mod tests;
 pub use config::{IMPLEMENTATIONS, Implementation, Options};
 pub use report::{Failure, Outcome};
 
-/// Runs a script.
+/// Runs a script. A TCP that panics has failed it.
 pub fn run(source: &str, options: &Options) -> Outcome {
-    let stop = match parse::script(source) {
-        Ok(script) => match machine::Machine::new(options, &script).and_then(|m| m.run(&script)) {
-            Ok(()) => return Outcome::Pass,
-            Err(stop) => stop,
-        },
-        Err(stop) => stop,
+    let attempt = || {
+        let script = parse::script(source)?;
+        machine::Machine::new(options, &script)?.run(&script)
     };
-    match stop {
-        report::Stop::Failed(failure) => Outcome::Fail(failure),
-        report::Stop::Unsupported { line, reason } => Outcome::Unsupported { line, reason },
+    match std::panic::catch_unwind(attempt) {
+        Ok(Ok(())) => Outcome::Pass,
+        Ok(Err(report::Stop::Failed(failure))) => Outcome::Fail(failure),
+        Ok(Err(report::Stop::Unsupported { line, reason })) => {
+            Outcome::Unsupported { line, reason }
+        }
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+            let reason = format!("it panics: {text}");
+            Outcome::Fail(Failure { line: 0, reason, difference: None, trace: Vec::new() })
+        }
     }
 }

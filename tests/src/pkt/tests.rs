@@ -1,7 +1,7 @@
 //! Tests of the interpreter: that it passes what is so, fails what is not, and says so of what it
 //! cannot do.
 
-use super::{Failure, Options, Outcome, run};
+use super::{Failure, Implementation, Options, Outcome, run};
 
 /// A connection that was accepted as 4, with an MSS of 1000 and no other option.
 const ACCEPTED: &str = "
@@ -222,6 +222,7 @@ fn what_cannot_be_done_is_unsupported() {
     unsupported("0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3", "TCP's");
     unsupported("0 < S 0:0(0) win 1 <mss 1000,FO,nop,nop>", "Fast Open");
     unsupported("0 > udp (100)", "UDP");
+    unsupported("0 > icmp unreachable port_unreachable", "ICMP messages that come out");
     let on = |rest: &str| format!("{ACCEPTED}{rest}");
     unsupported(&on("+0 splice(4, NULL, 5, NULL, 100, 0) = 100"), "splice");
     unsupported(&on("+0 setsockopt(4, SOL_SOCKET, SO_ZEROCOPY, [1], 4) = 0"), "SO_ZEROCOPY");
@@ -289,6 +290,16 @@ fn packets_with_ports_belong_to_other_connections() {
 }
 
 #[test]
+fn a_tcp_that_panics_fails() {
+    static BROKEN: Implementation =
+        Implementation { name: "broken", make: |_, _| panic!("no TCP today") };
+    let options = Options { implementation: &BROKEN, ..Options::default() };
+    let outcome = run(ACCEPTED, &options);
+    let Outcome::Fail(failure) = outcome else { panic!("{outcome:?}") };
+    assert!(failure.reason.contains("no TCP today"), "{failure}");
+}
+
+#[test]
 fn a_script_that_cannot_be_read_fails_at_its_line() {
     for (script, line) in [
         ("", 1),
@@ -309,14 +320,17 @@ fn a_script_that_cannot_be_read_fails_at_its_line() {
 }
 
 proptest::proptest! {
-    /// Whatever stands in a file, it ends with an outcome.
+    /// Whatever stands in a file, it ends with an outcome, and nothing panics on the way.
     #[test]
     fn any_text_ends(text in "[ -~\n]{0,200}", at in 0..400_usize, cut in 0..10_usize) {
-        let _ = run(&text, &Options::default());
-        // And a good script with a piece torn out.
+        // A good script with a piece torn out, too.
         let script = format!("{ACCEPTED}+0 write(4, ..., 100) = 100\n+0 > P. 1:101(100) ack 1\n");
         let (from, to) = (at.min(script.len()), (at + cut).min(script.len()));
         let torn = format!("{}{}{}", &script[..from], &text[..text.len().min(9)], &script[to..]);
-        let _ = run(&torn, &Options::default());
+        for script in [text, torn] {
+            if let Outcome::Fail(failure) = run(&script, &Options::default()) {
+                proptest::prop_assert!(!failure.reason.contains("panics"), "{script}: {failure}");
+            }
+        }
     }
 }

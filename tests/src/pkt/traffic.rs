@@ -35,8 +35,9 @@ impl Machine<'_> {
             if let Some((local, _)) = wire::ends(&sent) {
                 flow.local = local;
             }
-            if syn && flow.wire_isn.is_none() {
+            if syn && (flow.wire_isn.is_none() || flow.renewed) {
                 flow.wire_isn = Some(segment.seq);
+                flow.renewed = false;
             }
             let seen = flow.seen(&sent).map_err(bad)?;
             self.note(sent.at, format!("> {seen}"));
@@ -51,6 +52,10 @@ impl Machine<'_> {
         let flow = &mut self.flows[index];
         match &packet.body {
             Body::Tcp(segment) => {
+                if segment.flags.contains(tcp::Flags::SYN) {
+                    let before = flow.peer_syn.replace(segment.seq);
+                    flow.renewed = before.is_some_and(|before| before != segment.seq);
+                }
                 let mut datagram = flow.datagram(packet, segment);
                 if let Some(size) = self.peer_segment.filter(|size| segment.len > (*size).into()) {
                     datagram.payload.set_segmentation(Segmentation::Tcp4 { size });

@@ -19,6 +19,10 @@ pub(super) struct Flow {
     /// Our initial sequence number: in the script, and on the wire once it was seen.
     pub script_isn: u32,
     pub wire_isn: Option<u32>,
+    /// The number of the SYN that was injected last, and whether it was another than before, so
+    /// that our next SYN begins anew.
+    pub peer_syn: Option<u32>,
+    pub renewed: bool,
     /// Where timestamps are counted from: in the script, and on the wire.
     pub first_timestamp: Option<(u32, u32)>,
     /// The wire's timestamp for each one that the script has had.
@@ -32,6 +36,8 @@ impl Flow {
             remote,
             script_isn: 0,
             wire_isn: None,
+            peer_syn: None,
+            renewed: false,
             first_timestamp: None,
             timestamps: BTreeMap::new(),
         }
