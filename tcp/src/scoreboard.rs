@@ -56,7 +56,7 @@ pub struct History {
     pub bytes: u32,
     /// Retransmissions; wraps.
     pub retransmissions: u32,
-    /// When the first retransmission was made since [`Scoreboard::forget_retransmissions`].
+    /// When the first retransmission was made since [`Board::forget_retransmissions`].
     pub first_retransmission: Option<Instant>,
 }
 
