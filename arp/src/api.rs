@@ -38,6 +38,12 @@ pub trait Resolver: Send {
     /// where there is no such entry.
     fn confirm(&mut self, now: Instant, hop: IpAddr);
 
+    /// The opposite: what is sent to `hop` seems to be lost (RFC 1122 §3.3.1.4, "negative
+    /// advice"), so its entry is to be asked for again before it is relied on much longer.
+    fn doubt(&mut self, now: Instant, hop: IpAddr) {
+        let _ = (now, hop);
+    }
+
     /// Changes the interface's own addresses or the table.
     fn configure(&mut self, now: Instant, change: Change, link: &mut dyn Link)
     -> Result<(), Error>;

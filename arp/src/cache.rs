@@ -299,6 +299,16 @@ impl Resolver for Cache {
         }
     }
 
+    fn doubt(&mut self, now: Instant, hop: IpAddr) {
+        let IpAddr::V4(addr) = hop else { return };
+        let Some(Phase::Reachable(mac)) = self.table.get(&addr).map(|entry| &entry.phase) else {
+            return;
+        };
+        // The next datagram goes there as well, and begins the probe (RFC 4861 §7.3.3).
+        let mac = *mac;
+        self.enter(now, addr, Phase::Stale(mac), self.config.stale);
+    }
+
     fn configure(
         &mut self,
         now: Instant,

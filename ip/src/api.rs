@@ -211,4 +211,10 @@ pub trait Output {
     fn confirm(&mut self, now: Instant, dst: IpAddr) {
         let _ = (now, dst);
     }
+
+    /// The transport sees that what it sends to `dst` seems to be lost; see
+    /// `arp::Resolver::doubt`.
+    fn doubt(&mut self, now: Instant, dst: IpAddr) {
+        let _ = (now, dst);
+    }
 }

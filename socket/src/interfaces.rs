@@ -244,6 +244,19 @@ pub(crate) struct Below<'a> {
     pub(crate) interfaces: &'a mut Interfaces,
 }
 
+impl Below<'_> {
+    /// Gives the neighbour that leads to `dst` to its resolver.
+    fn advise(&mut self, now: Instant, dst: IpAddr, tell: impl FnOnce(&mut dyn Resolver, IpAddr)) {
+        let Ok(Route { iface, hop: Hop::Neighbour(hop), .. }) = self.ip.route(now, dst, None)
+        else {
+            return;
+        };
+        if let Some(resolver) = self.interfaces.find_mut(iface).and_then(|i| i.resolver.as_mut()) {
+            tell(&mut **resolver, hop);
+        }
+    }
+}
+
 /// What a transport needs, from what IP offers.
 impl Output for Below<'_> {
     fn route(&self, now: Instant, dst: IpAddr, src: Option<IpAddr>) -> Result<Route, Cause> {
@@ -259,12 +272,10 @@ impl Output for Below<'_> {
     }
 
     fn confirm(&mut self, now: Instant, dst: IpAddr) {
-        let Ok(Route { iface, hop: Hop::Neighbour(hop), .. }) = self.ip.route(now, dst, None)
-        else {
-            return;
-        };
-        if let Some(resolver) = self.interfaces.find_mut(iface).and_then(|i| i.resolver.as_mut()) {
-            resolver.confirm(now, hop);
-        }
+        self.advise(now, dst, |resolver, hop| resolver.confirm(now, hop));
+    }
+
+    fn doubt(&mut self, now: Instant, dst: IpAddr) {
+        self.advise(now, dst, |resolver, hop| resolver.doubt(now, hop));
     }
 }

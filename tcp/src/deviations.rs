@@ -7,7 +7,7 @@
 //! | 9293 §3.6.1 (MUST-13) | TIME-WAIT lasts 2·MSL, 4 minutes | 60 s ([`Config::time_wait`]), less for the oldest where there are too many | as Linux; segments do not live for two minutes |
 //! | 9293 §3.6.1 (MAY-2) | a SYN that reopens from TIME-WAIT and turns out to be old leads back there | it ends, as any half-open connection | the SYN is beyond the old connection's numbers or timestamps, so it is not old |
 //! | 9293 §3.8.3 (MUST-23) | a SYN is sent again for three minutes at least | for 63 s ([`Config::syn_retries`]); a program can ask for longer with [`Setting::UserTimeout`] | a user waits for it |
-//! | 9293 §3.8.3 (MUST-20, SHLD-9, SHLD-10) | many retransmissions are told to IP and to the program, at R1 | there is no R1: IP is told of what does arrive, and a neighbour that nothing is heard of is asked for again (RFC 4861 §7.3's scheme) | one signal serves TCP and UDP |
+//! | 9293 §3.8.3 (SHLD-9) | a program is told of many retransmissions at R1 | it is told at R2; until then `Info::backoff` shows it, and a counter | sockets have no call for it |
 //! | 9293 §3.10.7.4 | a RST ends TIME-WAIT | it does not | RFC 1337: else an old duplicate could end it |
 //! | 9293 §3.10.7.4 | a RST flushes what was received | what was received in order can still be read, then the error comes | as Linux; the peer has sent it before it ended the connection |
 //! | 9293 §3.10.7.4 | a FIN without room in the window is unacceptable | taken where all before it was | it needs no buffer, and the peer need not probe for it |

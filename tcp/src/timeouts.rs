@@ -67,6 +67,12 @@ fn retransmit(tcb: &mut Tcb, cx: &mut Context<'_>) {
     let again = tcb.retries > 0;
     tcb.retries += 1;
     tcb.rtt.back_off();
+    if tcb.retries == cx.config.retries_told {
+        // RFC 9293 §3.8.3 (b): "negative advice" to IP (RFC 1122 §3.3.1.4), and to whoever watches.
+        cx.events.add(Event::InTrouble);
+        debug!(conn = %tcb.tuple, retries = tcb.retries, rto = ?tcb.rtt.rto(), "R1");
+        cx.out.doubt(cx.now, tcb.tuple.peer().ip());
+    }
     match tcb.state {
         State::SynSent => {
             transmit::syn(tcb, cx);
@@ -78,11 +84,6 @@ fn retransmit(tcb: &mut Tcb, cx: &mut Context<'_>) {
             tcb.restart_retransmit_timer(cx.now);
         }
         _ => {
-            if tcb.retries == cx.config.retries_told {
-                // RFC 9293 §3.8.3 (a): "negative advice", for whoever watches.
-                cx.events.add(Event::InTrouble);
-                debug!(conn = %tcb.tuple, retries = tcb.retries, rto = ?tcb.rtt.rto(), "R1");
-            }
             black_hole::timed_out(tcb, cx);
             // (5.4) "Retransmit the earliest segment": output does, since nothing is in the pipe
             // any more, and starts the timer again (5.6).

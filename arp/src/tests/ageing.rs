@@ -82,6 +82,26 @@ fn a_confirmation_from_above_saves_the_probe() {
     }
 }
 
+/// RFC 1122 §3.3.1.4: negative advice. A neighbour that is doubted is asked, one that answers was
+/// doubted in vain, and what is not known to be reachable is in doubt anyway.
+#[test]
+fn a_doubt_from_above_begins_the_probe() {
+    let mut bench = reachable();
+    bench.secs(10);
+    bench.arp.doubt(bench.now, PEER_ADDR.into());
+    assert_eq!(bench.state(PEER_ADDR), Some(State::Stale));
+    assert_eq!(bench.link.arp(), []);
+    let _ = bench.send(PEER_ADDR, b"one");
+    assert_eq!(bench.link.datagrams(), [(PEER, b"one".to_vec())]);
+    bench.arp.doubt(bench.now, PEER_ADDR.into());
+    assert_eq!(bench.state(PEER_ADDR), Some(State::Delay));
+    bench.secs(10);
+    assert_eq!(bench.link.arp()[0], (PEER, request(ME, MY_ADDR, PEER_ADDR)));
+    let stranger = Ipv4Addr::new(10, 0, 0, 99);
+    bench.arp.doubt(bench.now, stranger.into());
+    assert_eq!(bench.state(stranger), None);
+}
+
 #[test]
 fn a_confirmation_of_an_unknown_neighbour_makes_none() {
     let mut bench = Bench::cache(Config::default());

@@ -216,6 +216,8 @@ pub struct Outbox {
     pub unreachable: Option<Cause>,
     /// What was sent, oldest first.
     pub sent: Vec<Sent>,
+    /// What [`Output::doubt`] was told, and when.
+    pub doubted: Vec<(Instant, IpAddr)>,
 }
 
 /// A packet that a TCP sent.
@@ -233,7 +235,14 @@ pub struct Sent {
 
 impl Outbox {
     fn new(addr: IpAddr) -> Outbox {
-        Outbox { addr, mtu: 1500, offload: Offload::default(), unreachable: None, sent: Vec::new() }
+        Outbox {
+            addr,
+            mtu: 1500,
+            offload: Offload::default(),
+            unreachable: None,
+            sent: Vec::new(),
+            doubted: Vec::new(),
+        }
     }
 
     /// What is true of every segment that may be handed to IP.
@@ -302,5 +311,9 @@ impl Output for Outbox {
 
     fn is_local(&self, addr: IpAddr) -> bool {
         addr == self.addr
+    }
+
+    fn doubt(&mut self, now: Instant, dst: IpAddr) {
+        self.doubted.push((now, dst));
     }
 }

@@ -1,7 +1,7 @@
 //! Connections that fail or fall silent: §3.8.3, §3.8.4.
 
 use ip::SocketError;
-use tcp::testing::seg;
+use tcp::testing::{PEER, seg};
 use tcp::{Config, KeepAlive, Setting, State};
 
 use super::{HOUR, MINUTE, MS, SECOND, established, script};
@@ -25,6 +25,28 @@ fn must_21_22_23_a_syn_is_sent_for_as_long_as_the_program_says() {
     script.connect();
     script.wait(4 * MINUTE);
     script.expect_state(State::SynSent);
+}
+
+/// R1 is three retransmissions of the same segment: IP is told that the way may be dead, once.
+#[test]
+fn must_20_22_shld_10_ip_is_told_after_three_retransmissions() {
+    let mut script = established();
+    script.send(b"anybody?");
+    script.drain();
+    for _ in 0..3 {
+        assert_eq!(script.host.out.doubted, []);
+        script.expect_within(MINUTE, seg("A").seq(1).len(8));
+    }
+    assert_eq!(script.host.out.doubted, [(script.now(), PEER)]);
+    script.wait(HOUR);
+    script.expect_state(State::Closed);
+    assert_eq!(script.host.out.doubted.len(), 1);
+
+    let mut script = self::script(Config::default());
+    script.connect();
+    script.wait(MINUTE);
+    let told: Vec<_> = script.host.out.doubted.iter().map(|(at, _)| at.millis()).collect();
+    assert_eq!(told, [7000], "a SYN's third retransmission");
 }
 
 /// R2 may be no limit at all.
