@@ -28,7 +28,6 @@
 //! | 3168 §6.1.2 | the window may grow again with the next acknowledgment without an echo | not before what was in flight at the reduction is acknowledged | as Linux's CWR state |
 //! | 4987 §3.6 | a cookie stands for the SYN it answers | the MSS is rounded down to one of eight; without timestamps there are neither window scale, SACK nor ECN; text on the SYN is to be sent again | that is all that 32 bits carry; only while the SYN queue is full |
 //! | 6191 §2 | a SYN with timestamps is new where the old connection had none | its number must show that | segments without timestamps are taken (above), so old duplicates would be as well |
-//! | 9293 §3.8.3 | R1: tell IP to look for another way | it is counted and logged | there is no other way: IP has one router for a destination; the neighbour cache asks for itself |
 //! | 1191 §3 | a path MTU of 68 bytes is to be kept to | below [`Config::min_path_mtu`] IP cuts segments up, without DF | as Linux (CVE-2019-11479): a forged message must not cost a header for every few bytes |
 //! | 6528 §3 | MD5 is suggested | SipHash-1-3 | a keyed hash made for short input |
 //! | 6093 §4.1, 9293 §3.8.5 | urgent data: a program can ask to be told | readiness tells, and it stays in the stream; sending it is refused | later |
