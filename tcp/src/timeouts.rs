@@ -132,7 +132,12 @@ fn keep_alive(tcb: &mut Tcb, cx: &mut Context<'_>) {
         tcb.timers.set(Timer::KeepAlive, cx.now + settings.idle);
     } else if cx.now.since(heard) < settings.idle {
         tcb.timers.set(Timer::KeepAlive, heard + settings.idle);
-    } else if tcb.probes >= settings.count {
+    } else if tcb
+        .settings
+        .user_timeout
+        .map_or(tcb.probes >= settings.count, |most| tcb.probes > 0 && cx.now.since(heard) >= most)
+    {
+        // As Linux, the user timeout takes the place of the count (RFC 5482 §4.2).
         transmit::reset(tcb, cx);
         give_up(tcb, cx, "keep-alive");
     } else {

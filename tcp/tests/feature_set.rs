@@ -49,6 +49,7 @@ tests! {
         r12_a_lost_syn_is_sent_again,
         r12_a_lost_syn_ack_is_sent_again,
         a_lost_last_ack_is_made_up_for,
+        a_flood_of_syns_does_not_shut_the_door,
         r13_half_open_connections_are_limited_and_end,
         a_flood_of_syns_does_not_shut_the_listener,
         defect_accept_is_in_the_order_of_arrival,

@@ -135,6 +135,22 @@ pub(crate) fn a_flood_of_syns_does_not_shut_the_listener(new: New) {
     assert_eq!(script.host.accept(listener).map(|(_, peer)| peer), Ok(client));
 }
 
+/// RFC 4987: whoever means it is served while half-open connections fill the queue, by cookies or
+/// by recycling.
+pub(crate) fn a_flood_of_syns_does_not_shut_the_door(new: New) {
+    let mut script = Script::new(new(1));
+    let listener = script.host.listen(80, 5);
+    for port in 0..3000 {
+        let from = SocketAddr::new(PEER, 10_000 + port);
+        script.inject(seg("S").from(from).seq(0).mss(1460));
+        script.host.out.sent.clear();
+    }
+    script.handshake();
+    script.socket = Some(script.host.accept(listener).unwrap().0);
+    script.inject(seg("PA").data(b"let me in"));
+    assert_eq!(script.receive(), b"let me in");
+}
+
 pub(crate) fn defect_accept_is_in_the_order_of_arrival(new: New) {
     let mut script = Script::new(new(1));
     let listener = script.host.listen(80, 5);

@@ -138,6 +138,43 @@ fn an_idle_connection_is_kept_alive_only_if_asked() {
     script.expect_receive_error(SocketError::TimedOut);
 }
 
+/// RFC 5482 §4.2: with a user timeout, keep-alive ends a connection by that.
+#[test]
+fn the_user_timeout_takes_the_place_of_the_keep_alive_count() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    let keep_alive = KeepAlive { idle: 10 * SECOND, interval: 5 * SECOND, count: 1 };
+    let socket = script.current();
+    script.host.set(socket, Setting::UserTimeout(Some(22 * SECOND))).unwrap();
+    script.host.set(socket, Setting::KeepAlive(Some(keep_alive))).unwrap();
+    script.expect_quiet(9999 * MS);
+    for _ in 0..3 {
+        script.expect_within(5 * SECOND, seg("A").seq(0).ack(1));
+    }
+    script.expect_within(5 * SECOND, seg("RA").seq(1));
+    assert_eq!(script.now().millis(), 25_000);
+    script.expect_receive_error(SocketError::TimedOut);
+}
+
+/// RFC 9293 §3.8.4: what is in flight asks already, and data starts the idle time again.
+#[test]
+fn keep_alive_is_for_idle_connections() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    let keep_alive = KeepAlive { idle: 10 * SECOND, interval: 5 * SECOND, count: 1 };
+    let socket = script.current();
+    script.host.set(socket, Setting::KeepAlive(Some(keep_alive))).unwrap();
+    script.wait(8 * SECOND);
+    script.inject(seg("A").len(10));
+    script.expect(seg("A").ack(11));
+    script.expect_quiet(9999 * MS);
+    script.send(b"x");
+    script.expect(seg("PA").seq(1).data(b"x"));
+    script.wait(12 * SECOND);
+    assert_eq!(script.host.counter("keep-alive probes sent"), 0);
+    assert!(script.drain().iter().all(|seg| seg.payload_len() == 1));
+}
+
 /// RFC 9293 §3.8.6.3: later, but within half a second; and at once for what cannot wait.
 #[test]
 fn acknowledgments_wait_after_the_quick_phase() {
