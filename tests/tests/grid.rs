@@ -40,11 +40,11 @@ const TROUBLES: &[(&str, Trouble)] = &[
 
 /// Its rows: bandwidths, with how many bytes go over each, and round trips in microseconds.
 const BANDWIDTHS: &[(&str, u64, usize)] = &[
-    ("1 Mbit/s", MBIT, 250_000),
-    ("10 Mbit/s", 10 * MBIT, 1_000_000),
-    ("100 Mbit/s", 100 * MBIT, 2_000_000),
-    ("1 Gbit/s", 1000 * MBIT, 4_000_000),
-    ("10 Gbit/s", 10_000 * MBIT, 8_000_000),
+    ("1 Mbit/s", MBIT, 500_000),
+    ("10 Mbit/s", 10 * MBIT, 4_000_000),
+    ("100 Mbit/s", 100 * MBIT, 8_000_000),
+    ("1 Gbit/s", 1000 * MBIT, 16_000_000),
+    ("10 Gbit/s", 10_000 * MBIT, 32_000_000),
 ];
 const ROUND_TRIPS: &[(&str, u64)] =
     &[("0.05 ms", 50), ("1 ms", 1000), ("20 ms", 20_000), ("100 ms", 100_000), ("300 ms", 300_000)];
@@ -136,7 +136,7 @@ fn buffers(config: &Config, longer: usize) -> Table {
         ("  10 Mbit/s    20 ms clean", 10 * MBIT, 20, 1_000_000, 0.0),
         (" 100 Mbit/s     1 ms clean", 100 * MBIT, 1, 4_000_000, 0.0),
         (" 100 Mbit/s   100 ms clean", 100 * MBIT, 100, 8_000_000, 0.0),
-        (" 100 Mbit/s    20 ms 1% loss", 100 * MBIT, 20, 2_000_000, 0.01),
+        (" 100 Mbit/s    20 ms 1% loss", 100 * MBIT, 20, 16_000_000, 0.01),
         ("   1 Gbit/s    20 ms clean", 1000 * MBIT, 20, 16_000_000, 0.0),
     ] {
         let rtt = Duration::from_millis(millis);
