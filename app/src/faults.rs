@@ -16,6 +16,7 @@ pub(crate) fn parse(options: &Options) -> anyhow::Result<(FaultConfig, FaultConf
     set("dup", &options.dup, FromStr::from_str, [&mut tx.duplicate, &mut rx.duplicate])?;
     set("reorder", &options.reorder, FromStr::from_str, [&mut tx.reorder, &mut rx.reorder])?;
     set("corrupt", &options.corrupt, FromStr::from_str, [&mut tx.corrupt, &mut rx.corrupt])?;
+    set("mark", &options.mark, FromStr::from_str, [&mut tx.mark, &mut rx.mark])?;
     set("delay", &options.delay, parse_duration, [&mut tx.delay, &mut rx.delay])?;
     set("jitter", &options.jitter, parse_duration, [&mut tx.jitter, &mut rx.jitter])?;
     let some_rate = |text: &str| netdev::Rate::from_str(text).map(Some);

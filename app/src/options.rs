@@ -97,6 +97,9 @@ pub(crate) struct Options {
     /// Flip a bit in packets
     #[arg(long, value_name = "SHARE", help_heading = "Faults (OUT/IN, or one for both)")]
     pub(crate) corrupt: Option<String>,
+    /// Mark packets "congestion experienced", where they allow it (RFC 3168)
+    #[arg(long, value_name = "SHARE", help_heading = "Faults (OUT/IN, or one for both)")]
+    pub(crate) mark: Option<String>,
     /// Hold packets back: `20ms`
     #[arg(long, value_name = "TIME", help_heading = "Faults (OUT/IN, or one for both)")]
     pub(crate) delay: Option<String>,
@@ -127,6 +130,9 @@ pub(crate) struct Options {
     /// TCP's congestion control
     #[arg(long, value_name = "NAME", help_heading = "Layers")]
     pub(crate) cc: Option<String>,
+    /// TCP's explicit congestion notification: `off` (the default), `accept` or `on`
+    #[arg(long, value_name = "MODE", help_heading = "Layers")]
+    pub(crate) ecn: Option<String>,
     /// A permanent neighbour, as `10.0.0.2=02:00:00:00:00:02` (again for more)
     #[arg(long, value_name = "ADDR=MAC")]
     #[serde(default)]
@@ -156,6 +162,7 @@ impl Options {
             dup,
             reorder,
             corrupt,
+            mark,
             delay,
             jitter,
             rate,
@@ -166,6 +173,7 @@ impl Options {
             udp,
             tcp,
             cc,
+            ecn,
             neighbour,
             debug,
         } = self;
@@ -185,6 +193,7 @@ impl Options {
             dup: dup.or(under.dup),
             reorder: reorder.or(under.reorder),
             corrupt: corrupt.or(under.corrupt),
+            mark: mark.or(under.mark),
             delay: delay.or(under.delay),
             jitter: jitter.or(under.jitter),
             rate: rate.or(under.rate),
@@ -195,6 +204,7 @@ impl Options {
             udp: udp.or(under.udp),
             tcp: tcp.or(under.tcp),
             cc: cc.or(under.cc),
+            ecn: ecn.or(under.ecn),
             neighbour: longer(neighbour, under.neighbour),
             debug: longer(debug, under.debug),
         }

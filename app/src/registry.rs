@@ -6,6 +6,9 @@
 
 use anyhow::{Context as _, bail};
 use netdev::MacAddr;
+use tcp::EcnMode;
+
+use crate::options::Options;
 
 /// One implementation of a layer.
 pub(crate) struct Entry<Make> {
@@ -21,7 +24,7 @@ type Resolver = fn(MacAddr, u64) -> Box<dyn arp::Resolver>;
 type Internet = fn(u64, bool) -> Box<dyn ip::Internet>;
 type ControlMessages = fn(u64) -> Box<dyn icmp::ControlMessages>;
 type Datagrams = fn(u64) -> Box<dyn udp::Datagrams>;
-type Streams = fn(u64, Option<&str>) -> anyhow::Result<Box<dyn tcp::Streams>>;
+type Streams = fn(u64, &Options) -> anyhow::Result<Box<dyn tcp::Streams>>;
 
 const fn entry<Make>(name: &'static str, about: &'static str, make: Make) -> Entry<Make> {
     Entry { name, about, make }
@@ -67,19 +70,30 @@ pub(crate) const UDP: &[Entry<Datagrams>] = &[
 
 /// Streams.
 pub(crate) const TCP: &[Entry<Streams>] = &[
-    entry("rfc9293", "all of RFC 9293, NewReno, window scaling, timestamps", |seed, cc| {
+    entry("rfc9293", "all of RFC 9293, NewReno, window scaling, timestamps", |seed, options| {
         let mut config = tcp::Config::default();
-        if let Some(name) = cc {
+        if let Some(name) = &options.cc {
             let names: Vec<_> = tcp::CONGESTION_CONTROLS.iter().map(|part| part.name).collect();
             config.congestion = tcp::find(tcp::CONGESTION_CONTROLS, name).with_context(|| {
                 format!("there is no --cc `{name}`; there is: {}", names.join(", "))
             })?;
         }
+        if let Some(mode) = &options.ecn {
+            config.ecn = match mode.as_str() {
+                "off" => EcnMode::Off,
+                "accept" => EcnMode::Accept,
+                "on" => EcnMode::On,
+                _ => bail!("there is no --ecn `{mode}`; there is: off, accept, on"),
+            };
+        }
         Ok(Box::new(tcp::Tcp::new(config, seed)))
     }),
-    entry("small", "a TCP to be read in one evening", |seed, cc| {
-        if let Some(cc) = cc {
+    entry("small", "a TCP to be read in one evening", |seed, options| {
+        if let Some(cc) = &options.cc {
             bail!("--tcp small has no congestion control, so --cc {cc} means nothing to it");
+        }
+        if let Some(mode) = options.ecn.as_deref().filter(|mode| *mode != "off") {
+            bail!("--tcp small has no ECN, so --ecn {mode} means nothing to it");
         }
         Ok(Box::new(tcp::SmallTcp::new(seed)))
     }),

@@ -181,7 +181,7 @@ pub(crate) fn start(
     // Each layer has a seed of its own, so that one that asks for more numbers changes no other.
     let mut seeds = Seeds(identity.seed);
     let pick = registry::pick(registry::TCP, "tcp", &options.tcp)?;
-    let tcp = (pick.make)(seeds.next(), options.cc.as_deref())?;
+    let tcp = (pick.make)(seeds.next(), options)?;
     let udp = (registry::pick(registry::UDP, "udp", &options.udp)?.make)(seeds.next());
     let icmp = (registry::pick(registry::ICMP, "icmp", &options.icmp)?.make)(seeds.next());
     let pick = registry::pick(registry::IP, "ip", &options.ip)?;

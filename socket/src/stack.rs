@@ -208,7 +208,12 @@ impl Stack {
 
     /// An ICMP error came in: IP learns from it, and whoever sent the datagram is told.
     fn error_from(&mut self, now: Instant, from: IpAddr, cause: Cause, quoted: &Quoted) {
-        self.ip.error(now, from, cause, quoted);
+        // RFC 5927 §7.2: only TCP can tell by the number that is quoted whether a limit was forged,
+        // and it keeps the limits of its connections itself.
+        let path_mtu = matches!(cause, Cause::FragmentationNeeded { .. });
+        if !(path_mtu && quoted.protocol == Protocol::TCP) {
+            self.ip.error(now, from, cause, quoted);
+        }
         self.tell_sender(now, cause, quoted);
     }
 

@@ -23,6 +23,13 @@
 //! | 9406 §4.3 | unpaced, eight segments an acknowledgment count at most (L = 8) | all of them | as above: acknowledgments of many segments |
 //! | 5681 §4.1 | after an idle RTO the window is the initial one | it stays; with [`Config::slow_start_after_idle`] it is halved for each RTO (RFC 2861) | as Linux |
 //! | 9438 §4.6 | flight_size · β | the lesser of flight size and cwnd, · β | what limited transmit sent must not count (RFC 5681 §3.2) |
+//! | 2018 §4 | blocks are in every acknowledgment that does not cover all that came | not on a full segment of data | it has no room; what comes out of order is acknowledged at once, without data |
+//! | 2018 §8 | a timeout forgets every block | only where the first segment was among them | RFC 6675 §5.1; else a peer has never been seen to take one back |
+//! | 6675 §5 | the rescue retransmission (4) | a tail loss probe, and time | RFC 8985 finds the same loss, and that of a retransmission too |
+//! | 8985 §6.2, §7.2 | the reordering window, and two round trips | 2 ms more, where a timer waits for them | as Linux; on a short path it is the hosts that are late, not the network |
+//! | 8985 §6.2 | what is undone tells nothing of reordering | it widens the window as a duplicate does | RFC 4015 §3.2's timestamps see what SACK cannot |
+//! | 6937 §3 | RecoverFS is the flight size; one bound for all of a recovery | it is cwnd; an acknowledgment that advances and tells of no loss may add a segment | as Linux (PRR-SSRB only while it is safe) |
+//! | 5682 §3.1 (2) | new data is sent first in any case | an original that arrives with the first acknowledgment tells already | as Linux |
 //! | 5961 §7 | ten challenge ACKs in 5 s | one in 500 ms a connection, and a limit for the stack that is drawn anew each second | CVE-2016-5696: a fixed limit that connections share is a side channel |
 //! | 3168 §6.1.1 | ECN is for every connection that can | off unless [`Config::ecn`] or [`Setting::Ecn`] says otherwise | so that scripts written for kernels hold; still some networks drop such SYNs |
 //! | 3168 §6.1.2 | the window may grow again with the next acknowledgment without an echo | not before what was in flight at the reduction is acknowledged | as Linux's CWR state |

@@ -177,7 +177,8 @@ pub(crate) fn acknowledged(
         return false;
     }
     let state = tcb.recovery.ca_state();
-    if tcb.ecn.reducing && tcb.snd.una.ge(tcb.ecn.recover) {
+    // Up to `recover` every echo may be of the same marks: CWR goes with what comes after it.
+    if tcb.ecn.reducing && tcb.snd.una.gt(tcb.ecn.recover) {
         tcb.ecn.reducing = false;
         if matches!(state, CaState::Open | CaState::Disorder) {
             tcb.congestion.recovered(cx.now, tcb.board.flight());

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use etherparse::{IpNumber, Ipv4Header, Ipv4Slice};
 use ip::{Handle, Header, Protocol, SocketError};
@@ -48,6 +49,7 @@ tests! {
     bulk_both_ways_when_smoltcp_connects,
     bulk_both_ways_when_we_connect,
     bulk_over_bad_links_in_both_roles,
+    a_coarse_grid_of_paths_in_both_roles,
     we_close_first,
     smoltcp_closes_first,
     both_close_at_once,
@@ -84,6 +86,33 @@ fn bulk_over_bad_links_in_both_roles(new: New) {
         assert!(world.drive_until(|world| !world.peer().may_recv()));
         world.peer().close();
         world.assert_all_ends();
+    }
+}
+
+/// Bandwidths, round trips and troubles; both ways at once, and every byte is compared.
+fn a_coarse_grid_of_paths_in_both_roles(new: New) {
+    let clean = LinkConfig::default();
+    let troubles = [
+        clean.clone(),
+        LinkConfig { loss: 0.02, ..clean.clone() },
+        LinkConfig { loss: 0.1, ..clean.clone() },
+        LinkConfig { reordering: 0.05, duplication: 0.05, ..clean },
+    ];
+    let mut seed = 100;
+    for (rate, micros) in [1, 100, 10_000]
+        .into_iter()
+        .flat_map(|mbit| [50, 20_000, 300_000].map(|micros| (mbit * 125_000, micros)))
+    {
+        for trouble in &troubles {
+            seed += 1;
+            let rtt = Duration::from_micros(micros);
+            let queue = rtt + Duration::from_nanos(64 * 1500 * 1_000_000_000 / rate);
+            let (latency, delay, rate) = (rtt / 2, rtt / 4, Some(rate));
+            let config = LinkConfig { latency, delay, rate, queue, ..trouble.clone() };
+            let mut world = World::new(seed, config, new(seed), 65536);
+            let socket = if seed % 2 == 0 { world.accept() } else { world.connect() };
+            world.exchange(socket, &pattern(0, 100_000), &pattern(5, 100_000));
+        }
     }
 }
 
@@ -292,13 +321,13 @@ impl World {
     }
 
     fn drive_for_secs(&mut self, secs: u64) {
-        let end = self.ours.now + std::time::Duration::from_secs(secs);
+        let end = self.ours.now + Duration::from_secs(secs);
         while self.step(end) {}
     }
 
     /// Lets things happen until `done`; `false` where an hour passes before that.
     fn drive_until(&mut self, mut done: impl FnMut(&mut World) -> bool) -> bool {
-        let end = self.ours.now + std::time::Duration::from_secs(3600);
+        let end = self.ours.now + Duration::from_secs(3600);
         loop {
             if done(self) {
                 return true;

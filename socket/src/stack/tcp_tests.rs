@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ip::SocketError;
+use ip::{Cause, Protocol, Quoted, SocketError};
 use tcp::{ReceiveFlags, SendFlags, State};
 
 use crate::testing::*;
@@ -26,6 +26,21 @@ fn silent_neighbour(tcp: Kind) {
     net.run(Duration::from_secs(300));
     let error = net.stacks[0].with_tcp(net.now, |tcp, _| tcp.take_error(stream));
     assert_eq!(error, Some(SocketError::HostUnreachable));
+}
+
+/// RFC 5927 §7.2: who cannot see a connection must not shrink its segments.
+#[test]
+fn a_forged_path_mtu_for_tcp_is_not_believed_by_ip() {
+    for (protocol, mtu) in [(Protocol::TCP, 1500), (Protocol::UDP, 600)] {
+        let mut net = pair_of(Kind::Full);
+        let (src, dst) = (addr("10.0.0.1"), addr("10.0.0.2"));
+        let payload = vec![0, 80, 0, 81, 1, 2, 3, 4];
+        let quoted = Quoted { src, dst, protocol, total_len: 1500, payload };
+        let now = net.now;
+        net.stacks[0].error_from(now, dst, Cause::FragmentationNeeded { mtu: 600 }, &quoted);
+        let route = net.stacks[0].with_tcp(now, |_, out| out.route(now, dst, None));
+        assert_eq!(route.map(|route| route.mtu), Ok(mtu), "{protocol:?}");
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod options;
 mod path;
 mod recovery;
 mod sack;
+mod selective;
 mod timers;
 mod window;
 

@@ -36,6 +36,12 @@ impl Undo {
         self.made = Some(self.made(ack));
     }
 
+    /// Whether nothing was sent again in it: what arrives is the originals, and where nothing is
+    /// left that seems lost, nothing was.
+    pub(super) fn nothing_was_made(&self, ack: &AckSeen) -> bool {
+        self.made.is_none() && self.made(ack) == 0
+    }
+
     /// Whether nothing was lost: the acknowledgment answers an original by its timestamp
     /// (RFC 3522, RFC 4015), or all that was retransmitted came twice (RFC 3708).
     pub(super) fn was_for_nothing(&self, ack: &AckSeen) -> bool {

@@ -308,19 +308,20 @@ impl World {
             fresh.extend(self.host(side).out.sent.drain(..).map(|sent| (side, sent)));
         }
         fresh.sort_by_key(|(_, sent)| sent.at);
-        for (from, sent) in fresh {
-            let (at, mut seg) = (sent.at, sent.seg.clone());
-            self.windows.check(from, &seg);
-            let fate = if self.is_lost(from, &seg) {
+        for (from, mut sent) in fresh {
+            self.windows.check(from, &sent.seg);
+            let lost = self.is_lost(from, &sent.seg);
+            if sent.seg.payload_len() > LOGGED {
+                sent.seg.payload = Payload::Len(sent.seg.payload_len());
+            }
+            let (at, seg) = (sent.at, sent.seg.clone());
+            let fate = if lost {
                 "lost by the test"
             } else if sent.header.dst == from.addr() {
                 self.link.enter(from, sent)
             } else {
                 self.link.enter(from.other(), sent)
             };
-            if seg.payload_len() > LOGGED {
-                seg.payload = Payload::Len(seg.payload_len());
-            }
             self.log.push(Logged { at, from, seg, fate });
         }
     }

@@ -175,13 +175,17 @@ fn an_echo_reduces_the_window_once_in_a_round_trip() {
     script.expect(seg("AW").seq(14_601).len(1460));
     script.inject(seg("A").ack(1 + 5 * 1460));
     script.expect(seg("A").seq(16_061).len(1460));
-    script.inject(seg("A").ack(14_601));
+    script.inject(seg("A").ack(13_141));
+    // The last of the round trip: the CWR came behind it.
+    script.inject(seg("AE").ack(14_601));
+    assert_eq!(script.info().unwrap().cwnd, 7, "once");
+    script.inject(seg("A").ack(16_061));
     let info = script.info().unwrap();
-    assert_eq!((info.ca_state, info.delivered_ce), (CaState::Open, 3));
+    assert_eq!((info.ca_state, info.delivered_ce), (CaState::Open, 4));
     assert_eq!(info.total_retrans, 0);
     script.drain();
     // The next round trip is another.
-    script.inject(seg("AE").ack(16_061));
+    script.inject(seg("AE").ack(17_521));
     assert!(script.info().unwrap().cwnd < 7);
     assert_eq!(script.host.counter("windows reduced for a congestion mark"), 2);
 }

@@ -114,18 +114,31 @@ fn a_handshake_that_lost_segments_begins_with_one() {
 /// Without congestion control and without reassembly it still is a TCP.
 #[test]
 fn every_exchangeable_part_moves_bytes() {
-    for reassembly in crate::REASSEMBLIES {
-        for rtt in crate::ESTIMATORS {
-            for congestion in crate::CONGESTION_CONTROLS {
-                let config = Config { reassembly, rtt, congestion, ..Config::default() };
-                let (a, b) = (tcp(config.clone(), 1), tcp(config, 2));
-                let link = LinkConfig { loss: 0.01, ..LinkConfig::default() };
-                let mut world = World::with_link(7, link, a, b);
-                let pair = world.connect_pair(80);
-                world.exchange(pair, &pattern(0, 200_000), &pattern(1, 100_000));
-                assert_eq!(world.a.info(pair.a).unwrap().congestion, congestion.name);
-            }
-        }
+    let all = [Config { sack: false, ..Config::default() }, Config::default()]
+        .into_iter()
+        .flat_map(|config| {
+            crate::REASSEMBLIES
+                .iter()
+                .map(move |reassembly| Config { reassembly, ..config.clone() })
+        })
+        .flat_map(|config| {
+            crate::ESTIMATORS.iter().map(move |rtt| Config { rtt, ..config.clone() })
+        })
+        .flat_map(|config| {
+            crate::LOSS_RECOVERIES.iter().map(move |recovery| Config { recovery, ..config.clone() })
+        })
+        .flat_map(|config| {
+            let controls = crate::CONGESTION_CONTROLS.iter();
+            controls.map(move |congestion| Config { congestion, ..config.clone() })
+        });
+    for config in all {
+        let name = config.congestion.name;
+        let (a, b) = (tcp(config.clone(), 1), tcp(config, 2));
+        let link = LinkConfig { loss: 0.01, ..LinkConfig::default() };
+        let mut world = World::with_link(7, link, a, b);
+        let pair = world.connect_pair(80);
+        world.exchange(pair, &pattern(0, 200_000), &pattern(1, 100_000));
+        assert_eq!(world.a.info(pair.a).unwrap().congestion, name);
     }
 }
 

@@ -119,7 +119,7 @@ fn three_segments_beyond_a_gap_tell_a_loss() {
 fn one_segment_beyond_a_gap_tells_it_after_the_reordering_window() {
     let mut bench = Bench::new();
     assert_eq!(bench.sacks(100, &[4]), Change::None);
-    assert_eq!(bench.timer(100), (125, Change::Began));
+    assert_eq!(bench.timer(100), (127, Change::Began));
     assert_eq!(bench.lost(), 4);
     assert!(!bench.rack.waits_to_probe());
 }
@@ -214,7 +214,7 @@ fn a_timestamp_undoes_the_recovery() {
 fn the_tail_is_probed_once() {
     let mut bench = Bench::new();
     bench.ack(100, 5, &[], |_| {});
-    assert_eq!(bench.timer(100), (300, Change::Probe));
+    assert_eq!(bench.timer(100), (302, Change::Probe));
     bench.board.probed(4, Instant::from_millis(300));
     bench.rack.probed(SeqNum(bench.nxt * MSS), true);
     assert_eq!(bench.rack.schedule(&bench.at(300), &bench.board), None);
@@ -306,4 +306,14 @@ fn a_peer_that_took_back_what_it_had_gets_it_again() {
     bench.sacks(100, &[0, 1]);
     bench.rack.timed_out(&bench.at(400), &mut bench.board);
     assert_eq!((bench.lost(), bench.board.first_lost()), (10, Some(0)));
+}
+
+/// A batch of acknowledgments: the second shows that what the first took for lost was late, before
+/// anything was sent again.
+#[test]
+fn what_arrives_before_it_is_sent_again_was_not_lost() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.sacks(100, &[1, 2, 3]), Change::Began);
+    assert_eq!(bench.ack(100, 4, &[], |_| {}), Change::Undone);
+    assert!(bench.rack.reordering.seen);
 }
