@@ -151,7 +151,11 @@ fn bulk_over_bad_links_in_both_roles(tcp: MakeTcp) {
         let [tx, rx] = [netdev::Direction::Tx, netdev::Direction::Rx].map(|d| net.faults.counts(d));
         assert!(tx.lost > 0 && rx.lost > 0, "the link was too good");
         net.close(socket);
-        net.assert_all_ends();
+        net.assert_we_end();
+        // smoltcp 0.14 does not send its FIN again in CLOSING once all its data is acknowledged:
+        // where the link lost that FIN it stays there, silent, whatever we do.
+        let end = net.peer().state();
+        assert!(matches!(end, tcp::State::Closed | tcp::State::Closing), "{end:?}");
     }
 }
 
@@ -297,9 +301,14 @@ impl Net {
 
     /// After a while nothing of the connection is left on either side.
     fn assert_all_ends(&mut self) {
+        self.assert_we_end();
+        assert_eq!(self.peer().state(), tcp::State::Closed);
+    }
+
+    /// After a while nothing of the connection is left here.
+    fn assert_we_end(&mut self) {
         self.run(Duration::from_secs(600));
         assert_eq!(self.ours.stacks[0].tcp_sockets(self.ours.now), []);
-        assert_eq!(self.peer().state(), tcp::State::Closed);
     }
 
     fn run(&mut self, time: Duration) {
