@@ -104,9 +104,11 @@
 //! ```
 mod ack;
 mod api;
+mod autotune;
 mod black_hole;
 mod buffers;
 mod challenge;
+mod chrono;
 mod config;
 mod congestion;
 pub mod deviations;
@@ -119,12 +121,15 @@ mod icmp;
 mod info;
 mod isn;
 mod listen;
+mod notices;
 mod options;
 mod output;
 mod parts;
 mod ports;
+mod rate;
 mod reassembly;
 mod receive;
+mod records;
 mod recovery;
 mod rtt;
 mod sack;
@@ -147,6 +152,7 @@ mod timeouts;
 mod timers;
 mod timestamps;
 mod transmit;
+mod urgent;
 
 pub use api::{Input, Shutdown, Streams};
 pub use config::{Config, Sizes};
