@@ -188,10 +188,13 @@ impl ReceiveSpace {
         self.drop_unread();
     }
 
-    /// The user reads no more; what there is can still be read, as on Linux.
-    pub(crate) fn shut(&mut self) {
+    /// The user reads no more; what there is can still be read, as on Linux. Whether that made
+    /// room.
+    pub(crate) fn shut(&mut self) -> bool {
+        let before = self.buffer.len();
         self.shut = true;
         self.drop_unread();
+        self.buffer.len() < before
     }
 
     /// Where nobody has to read, what is unread must not shut the window for ever.

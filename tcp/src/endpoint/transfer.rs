@@ -87,9 +87,11 @@ impl Tcp {
                 return Err(SocketError::NotConnected);
             }
             if matches!(how, Shutdown::Read | Shutdown::Both) {
-                tcb.rcv.shut();
+                let room = tcb.rcv.shut();
                 tcb.signals |= Signals::READY;
-                update_window(tcb, cx);
+                if room {
+                    update_window(tcb, cx);
+                }
             }
             if matches!(how, Shutdown::Write | Shutdown::Both) {
                 queue_fin(tcb, cx, "shutdown");
