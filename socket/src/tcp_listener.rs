@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ip::Ttl;
 
@@ -115,10 +116,45 @@ impl TcpListener {
 
     /// As [`std::net::TcpListener::ttl`].
     pub fn ttl(&self) -> io::Result<u32> {
+        Ok(u32::from(self.settings()?.ttl.0))
+    }
+
+    /// The options in force, which connections inherit.
+    pub fn settings(&self) -> io::Result<tcp::Settings> {
         let handle = self.handle();
-        let settings =
-            self.socket.call(|stack, now| stack.with_tcp(now, |tcp, _| tcp.settings(handle)));
-        Ok(u32::from(settings?.ttl.0))
+        self.socket.call(|stack, now| stack.with_tcp(now, |tcp, _| tcp.settings(handle)))
+    }
+
+    /// A connection is accepted only when it has data, or after this time (TCP_DEFER_ACCEPT).
+    pub fn set_defer_accept(&self, time: Option<Duration>) -> io::Result<()> {
+        self.set(tcp::Setting::DeferAccept(time))
+    }
+
+    /// See [`TcpListener::set_defer_accept`].
+    pub fn defer_accept(&self) -> io::Result<Option<Duration>> {
+        Ok(self.settings()?.defer_accept)
+    }
+
+    /// The largest segment in bytes of connections to come, named to their peers and obeyed
+    /// (TCP_MAXSEG).
+    pub fn set_max_segment(&self, bytes: u16) -> io::Result<()> {
+        self.set(tcp::Setting::MaxSegment(bytes))
+    }
+
+    /// See [`TcpListener::set_max_segment`]; `None`: as the path says.
+    pub fn max_segment(&self) -> io::Result<Option<u16>> {
+        Ok(self.settings()?.max_segment)
+    }
+
+    /// The size of the send buffer of connections to come (SO_SNDBUF).
+    pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        self.set(tcp::Setting::SendBuffer(bytes))
+    }
+
+    /// The size of their receive buffer (SO_RCVBUF): a large one has to be set here, since the
+    /// window scale is chosen with the SYN.
+    pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        self.set(tcp::Setting::ReceiveBuffer(bytes))
     }
 
     /// As [`std::net::TcpListener::take_error`].

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use ip::{Output, Readiness, SocketError};
 use netdev::Instant;
-use tcp::{ReceiveFlags, SendFlags, Streams};
+use tcp::{ReceiveFlags, SendFlags, State, Streams};
 
 use crate::core::Wait;
 use crate::socket::Socket;
-use crate::tcp_listener::{checked_ttl, open_tcp};
+use crate::tcp_listener::open_tcp;
 use crate::{Net, Pollable, error};
 
 /// As [`std::net::TcpStream`], on a stack of our own.
@@ -101,15 +101,16 @@ impl TcpStream {
         let handle = self.socket.handle();
         let done = self.socket.core.block(self.socket.key, wait, |stack, now| {
             stack.with_tcp(now, |tcp, _| {
+                // A notice is an error to readiness as well, so that alone does not tell.
                 let ready = tcp.readiness(handle);
-                if !ready.intersects(Readiness::WRITABLE | Readiness::ERROR) {
+                let state = tcp.info(now, handle)?.state;
+                let under_way = matches!(state, State::SynSent | State::SynReceived);
+                if under_way || !ready.intersects(Readiness::WRITABLE | Readiness::ERROR) {
                     return Err(SocketError::WouldBlock);
                 }
                 match tcp.take_error(handle) {
                     // The state of a connection whose error was taken before.
-                    None if !tcp.info(now, handle)?.state.is_synchronized() => {
-                        Err(SocketError::Aborted)
-                    }
+                    None if !state.is_synchronized() => Err(SocketError::Aborted),
                     None => Ok(()),
                     Some(error) => Err(error),
                 }
@@ -201,48 +202,6 @@ impl TcpStream {
     /// As [`std::net::TcpStream::write_timeout`].
     pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
         Ok(self.socket.write_timeout())
-    }
-
-    /// As [`std::net::TcpStream::set_nodelay`].
-    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.set(tcp::Setting::NoDelay(nodelay))
-    }
-
-    /// As [`std::net::TcpStream::nodelay`].
-    pub fn nodelay(&self) -> io::Result<bool> {
-        Ok(self.settings()?.no_delay)
-    }
-
-    /// As [`std::net::TcpStream::set_ttl`].
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.set(tcp::Setting::Ttl(checked_ttl(ttl)?))
-    }
-
-    /// As [`std::net::TcpStream::ttl`].
-    pub fn ttl(&self) -> io::Result<u32> {
-        Ok(u32::from(self.settings()?.ttl.0))
-    }
-
-    /// Probes of an idle connection; `None`: off.
-    pub fn set_keepalive(&self, keep_alive: Option<tcp::KeepAlive>) -> io::Result<()> {
-        self.set(tcp::Setting::KeepAlive(keep_alive))
-    }
-
-    /// See [`TcpStream::set_keepalive`].
-    pub fn keepalive(&self) -> io::Result<Option<tcp::KeepAlive>> {
-        Ok(self.settings()?.keep_alive)
-    }
-
-    /// What closing does with bytes that were not sent yet: `None` sends them in the background;
-    /// zero drops them and resets the connection; otherwise the drop of the last clone waits that
-    /// long until the peer has them.
-    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        self.set(tcp::Setting::Linger(linger))
-    }
-
-    /// See [`TcpStream::set_linger`].
-    pub fn linger(&self) -> io::Result<Option<Duration>> {
-        Ok(self.settings()?.linger)
     }
 
     /// As [`std::net::TcpStream::take_error`].
@@ -394,5 +353,6 @@ pub(crate) fn each_addr<T>(
     }))
 }
 
+mod options;
 #[cfg(test)]
 mod tests;

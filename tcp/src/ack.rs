@@ -24,10 +24,11 @@ pub(crate) struct AckPolicy {
     /// overrules the quick phase.
     interactive: bool,
     /// How long one waits: it follows the time between segments, within the limits.
-    ato: Duration,
-    /// In microseconds: there is one of these in every connection.
+    ato: u32,
+    /// In microseconds, as `ato`: there is one of these in every connection.
     limits: (u32, u32),
-    last_data: Option<Instant>,
+    /// [`Instant::FAR_FUTURE`] before the first data.
+    last_data: Instant,
 }
 
 /// Whether an acknowledgment is due.
@@ -49,28 +50,28 @@ impl AckPolicy {
             quick: QUICK,
             always_quick,
             interactive: false,
-            ato: config.delayed_ack.0,
+            ato: micros(config.delayed_ack.0),
             limits: (micros(config.delayed_ack.0), micros(config.delayed_ack.1)),
-            last_data: None,
+            last_data: Instant::FAR_FUTURE,
         }
     }
 
     /// `len` bytes came in order; a full segment of the peer's has `mss`.
     pub(crate) fn in_order(&mut self, now: Instant, len: u32, mss: u32, rto: Duration) {
-        if let Some(last) = self.last_data {
-            let gap = now.since(last);
+        if self.last_data != Instant::FAR_FUTURE {
+            let gap = now.since(self.last_data);
             let least = self.least();
             // As Linux: towards the time between segments, where that is within reach.
             if gap <= least / 2 {
-                self.ato = self.ato / 2 + least / 2;
-            } else if gap < self.ato {
-                self.ato = (self.ato / 2 + gap).min(rto);
+                self.ato = micros(self.wait() / 2 + least / 2);
+            } else if gap < self.wait() {
+                self.ato = micros((self.wait() / 2 + gap).min(rto));
             } else if gap > rto {
                 // A peer that was silent for so long slow-starts again.
                 self.quick = QUICK;
             }
         }
-        self.last_data = Some(now);
+        self.last_data = now;
         self.bytes = self.bytes.saturating_add(len);
         // RFC 9293 §3.8.6.3 (SHLD-19) wants one for every second full segment at least. As Linux:
         // for more than one.
@@ -92,17 +93,22 @@ impl AckPolicy {
     pub(crate) fn quick_phase(&mut self) {
         self.quick = QUICK;
         self.interactive = false;
-        self.ato = self.least();
+        self.ato = micros(self.least());
     }
 
     /// The user sends. Within the delay after something came it is an answer.
     pub(crate) fn answered(&mut self, now: Instant) {
-        self.interactive |= self.last_data.is_some_and(|last| now.since(last) < self.ato);
+        let heard = self.last_data != Instant::FAR_FUTURE;
+        self.interactive |= heard && now.since(self.last_data) < self.wait();
     }
 
     /// The delayed-ACK timer ran out: no data came for it to ride on.
     pub(crate) fn timed_out(&mut self) {
-        self.ato = if self.interactive { self.least() } else { (self.ato * 2).min(self.most()) };
+        self.ato = micros(if self.interactive {
+            self.least()
+        } else {
+            (self.wait() * 2).min(self.most())
+        });
         self.interactive = false;
         self.due = Due::Now;
     }
@@ -113,6 +119,11 @@ impl AckPolicy {
         if on && self.due == Due::Later {
             self.due = Due::Now;
         }
+    }
+
+    /// TCP_QUICKACK, off: the user would rather wait from now on.
+    pub(crate) fn patient(&mut self) {
+        self.interactive = true;
     }
 
     /// A segment with an acknowledgment was sent.
@@ -135,7 +146,11 @@ impl AckPolicy {
     pub(crate) fn delay(&self, srtt: Option<Duration>) -> Duration {
         let (least, most) = (self.least(), self.most());
         let round_trip = srtt.unwrap_or(most).max(least);
-        self.ato.max(least).min(most).min(round_trip)
+        self.wait().max(least).min(most).min(round_trip)
+    }
+
+    fn wait(&self) -> Duration {
+        Duration::from_micros(self.ato.into())
     }
 
     fn least(&self) -> Duration {

@@ -151,7 +151,8 @@ pub enum Input {
 /// Which direction to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
-    /// No more is read; what still arrives is acknowledged and dropped.
+    /// No more is read: what is read is the end of the stream, after what is there already. What
+    /// still arrives is acknowledged, and dropped or, as on Linux, kept while there is room.
     Read,
     /// No more is sent: FIN.
     Write,

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use netdev::Packet;
 
 use crate::SeqNum;
+use crate::records::Records;
 
 /// Bytes that the user gave and the peer has not acknowledged. Allocated as they come.
 pub(crate) struct SendBuffer {
@@ -13,11 +14,13 @@ pub(crate) struct SendBuffer {
     start: SeqNum,
     /// How many it takes.
     pub(crate) limit: usize,
+    /// Where segments must not be joined.
+    pub(crate) records: Records,
 }
 
 impl SendBuffer {
     pub(crate) fn new(start: SeqNum, limit: usize) -> SendBuffer {
-        SendBuffer { bytes: VecDeque::new(), start, limit }
+        SendBuffer { bytes: VecDeque::new(), start, limit, records: Records::default() }
     }
 
     /// Takes as many bytes as fit.
@@ -47,6 +50,7 @@ impl SendBuffer {
             let len = ((una - self.start) as usize).min(self.bytes.len());
             self.bytes.drain(..len);
             self.start += len as u32;
+            self.records.acknowledge(una);
         }
         if self.bytes.is_empty() {
             // Of many connections most are idle: those hold nothing.
@@ -68,12 +72,13 @@ impl SendBuffer {
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.capacity() + self.records.memory()
     }
 
     pub(crate) fn clear(&mut self) {
         self.start = self.end();
         self.bytes = VecDeque::new();
+        self.records = Records::default();
     }
 }
 
@@ -91,18 +96,34 @@ impl ReceiveBuffer {
 
     /// Copies bytes out from the front, and takes them away unless `peek`.
     pub(crate) fn read(&mut self, to: &mut [u8], peek: bool) -> usize {
-        let len = to.len().min(self.bytes.len());
-        let (first, second) = self.bytes.as_slices();
-        let in_first = first.len().min(len);
-        to[..in_first].copy_from_slice(&first[..in_first]);
-        to[in_first..len].copy_from_slice(&second[..len - in_first]);
+        let len = self.peek(0, to);
         if !peek {
-            self.bytes.drain(..len);
-            if self.bytes.is_empty() {
-                self.bytes = VecDeque::new();
-            }
+            self.skip(len);
         }
         len
+    }
+
+    /// Copies bytes out from place `from` on.
+    pub(crate) fn peek(&self, from: usize, to: &mut [u8]) -> usize {
+        let len = to.len().min(self.bytes.len().saturating_sub(from));
+        let (first, second) = self.bytes.as_slices();
+        let in_first = first.len().saturating_sub(from).min(len);
+        if in_first > 0 {
+            to[..in_first].copy_from_slice(&first[from..from + in_first]);
+        }
+        if in_first < len {
+            let from = from + in_first - first.len();
+            to[in_first..len].copy_from_slice(&second[from..from + len - in_first]);
+        }
+        len
+    }
+
+    /// Takes bytes away from the front.
+    pub(crate) fn skip(&mut self, len: usize) {
+        self.bytes.drain(..len);
+        if self.bytes.is_empty() {
+            self.bytes = VecDeque::new();
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -97,9 +97,10 @@ pub struct Config {
     pub max_backlog: usize,
     /// Challenge ACKs in a second, about, of all connections together (RFC 5961 §7).
     pub challenge_acks: u32,
-    /// Bytes of send buffer: least, default and most that a socket may have.
+    /// Bytes of send buffer: least, default and most that a socket may have. Between the default
+    /// and the most the size follows the congestion window, where the socket has not set it.
     pub send_buffer: Sizes,
-    /// The same of receive buffer.
+    /// The same of receive buffer, which follows what arrives in a round trip.
     pub receive_buffer: Sizes,
     /// The most memory that one connection's out-of-order data takes, in bytes.
     pub reassembly_limit: usize,
@@ -136,7 +137,9 @@ impl Config {
             linger: None,
             reuse_addr: false,
             send_buffer: self.send_buffer.default,
+            send_buffer_fixed: false,
             receive_buffer: self.receive_buffer.default,
+            receive_buffer_fixed: false,
             ttl: Ttl::DEFAULT,
             tos: Tos::default(),
             max_segment: None,

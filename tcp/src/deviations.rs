@@ -37,10 +37,12 @@
 //! | 6191 §2 | a SYN with timestamps is new where the old connection had none | its number must show that | segments without timestamps are taken (above), so old duplicates would be as well |
 //! | 1191 §3 | a path MTU of 68 bytes is to be kept to | below [`Config::min_path_mtu`] IP cuts segments up, without DF | as Linux (CVE-2019-11479): a forged message must not cost a header for every few bytes |
 //! | 6528 §3 | MD5 is suggested | SipHash-1-3 | a keyed hash made for short input |
-//! | 6093 §4.1, 9293 §3.8.5 | urgent data: a program can ask to be told | readiness tells, and it stays in the stream; sending it is refused | later |
+//! | 9293 §3.8.5 | urgent data may be any number of bytes (MUST-31) | the pointer may be; one byte in front of it can be taken out of line ([`Setting::OobInline`] off), and one mark is kept at a time | as every system (RFC 6093 §3) |
+//! | 9293 §3.9.1.5 | after a close of both directions nothing is received | after a shutdown of reading alone, what comes can be read while there is room | as Linux |
 //!
 //! [`Config::ecn`]: crate::Config::ecn
 //! [`Setting::Ecn`]: crate::Setting::Ecn
+//! [`Setting::OobInline`]: crate::Setting::OobInline
 //! [`Config::min_path_mtu`]: crate::Config::min_path_mtu
 //! [`Config::rto_min`]: crate::Config::rto_min
 //! [`Config::slow_start_after_idle`]: crate::Config::slow_start_after_idle

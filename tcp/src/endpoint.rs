@@ -134,8 +134,9 @@ impl Tcp {
         let Some(tcb) = self.connections.get_mut(id.0) else { return };
         let signals = std::mem::take(&mut tcb.signals);
         let memory = tcb.memory();
-        self.memory = self.memory + memory - tcb.charged;
-        tcb.charged = memory;
+        self.memory = self.memory + memory - tcb.charged as usize;
+        // The limits of its parts are far below 4 GiB.
+        tcb.charged = memory as u32;
         if signals.contains(Signals::OUTPUT) && !tcb.has_work {
             tcb.has_work = true;
             self.work.push_back(id);
@@ -258,7 +259,7 @@ impl Tcp {
     /// Forgets a connection.
     fn remove(&mut self, id: ConnId) {
         let Some(tcb) = self.connections.remove(id.0) else { return };
-        self.memory -= tcb.charged;
+        self.memory -= tcb.charged as usize;
         if tcb.standing == Standing::Orphan {
             self.orphans -= 1;
         }

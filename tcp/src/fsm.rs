@@ -19,7 +19,7 @@ use crate::segment::{Flags, Segment};
 use crate::stats::Event;
 use crate::tcb::{Context, Signals, Tcb};
 use crate::timers::Timer;
-use crate::{DropReason, SeqNum, State, sack, transmit};
+use crate::{DropReason, SeqNum, State, sack, transmit, urgent};
 use ip::{Datagram, SocketError};
 
 mod acknowledge;
@@ -74,13 +74,14 @@ pub(crate) fn segment_arrives(
     cx: &mut Context<'_>,
     mut arrival: Arrival<'_>,
 ) -> Step {
-    tcb.totals.segs_in += 1;
+    tcb.totals.segs_in = tcb.totals.segs_in.wrapping_add(1);
     tcb.signals |= Signals::OUTPUT;
     match tcb.state {
         // A connection that is over has left the table of four-tuples.
         State::Closed | State::Listen | State::TimeWait => Err(DropReason::NoConnection),
         State::SynSent => syn_sent::segment_arrives(tcb, cx, &mut arrival),
         _ => {
+            deferred_has_room(tcb, cx, &arrival)?;
             first_check_sequence(tcb, cx, &mut arrival)?;
             second_check_rst(tcb, cx, &arrival)?;
             // Third, check security: there is none (RFC 9293, Appendix A.1).
@@ -89,6 +90,9 @@ pub(crate) fn segment_arrives(
             sixth_check_urg(tcb, &arrival);
             seventh_process_text(tcb, cx, &arrival)?;
             eighth_check_fin(tcb, cx, &arrival);
+            if is_deferred(tcb) && (tcb.rcv.position > 0 || tcb.rcv.closed) {
+                to_the_listener(tcb);
+            }
             Ok(())
         }
     }
@@ -265,17 +269,15 @@ fn fifth_check_ack(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>) -
     Ok(())
 }
 
-/// Sixth, check the URG bit. The urgent pointer gives the byte after the urgent data (RFC 6093),
-/// which stays in the stream.
+/// Sixth, check the URG bit: "RCV.UP <- max(RCV.UP,SEG.UP), and signal the user".
 fn sixth_check_urg(tcb: &mut Tcb, arrival: &Arrival<'_>) {
     if !arrival.has(Flags::URG) || !tcb.may_receive() {
         return;
     }
     let up = arrival.segment.seq + u32::from(arrival.segment.urgent);
     if up.gt(tcb.rcv.nxt) {
-        let place = tcb.rcv.place(up);
-        if tcb.rcv.urgent.is_none_or(|urgent| urgent < place) {
-            tcb.rcv.urgent = Some(place);
+        let (place, inline) = (tcb.rcv.place(up), tcb.settings.oob_inline);
+        if urgent::arrived(&mut tcb.rcv, inline, place) {
             tcb.signals |= Signals::READY;
         }
     }
@@ -296,13 +298,14 @@ fn seventh_process_text(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'
         return Err(DropReason::AfterClose);
     }
     let len = arrival.text.len() as u32;
+    tcb.tuning.arrived(cx.now, tcb.timestamps.as_ref(), &arrival.segment, &tcb.rcv);
     tcb.rcv.mss = tcb.rcv.mss.max(arrival.size.min(u32::from(tcb.snd.advmss)));
-    tcb.totals.data_segs_in += u64::from(len.div_ceil(arrival.size.max(1)));
+    let segments = len.div_ceil(arrival.size.max(1));
+    tcb.totals.data_segs_in = tcb.totals.data_segs_in.wrapping_add(segments);
     tcb.totals.last_data_received = cx.now;
     if let Some((left, right)) = sack::already_there(&tcb.rcv, arrival.seq, len) {
         tcb.sack.duplicated(left, right);
     }
-    let segments = len.div_ceil(arrival.size.max(1));
     ecn::text_arrives(tcb, cx, arrival.segment.flags, arrival.marked, segments);
     match tcb.rcv.text(arrival.seq, arrival.text, cx.exhausted) {
         Placed::InOrder => {
@@ -341,11 +344,11 @@ fn eighth_check_fin(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>) 
     if arrival.fin {
         let end = arrival.seq + arrival.text.len() as u32;
         // What lies before RCV.NXT by now is where it belongs.
-        tcb.rcv.fin = Some(if end.le(tcb.rcv.nxt) { tcb.rcv.position } else { tcb.rcv.place(end) });
+        tcb.rcv.fin = Some(if end.le(tcb.rcv.nxt) { tcb.rcv.nxt } else { end });
     }
     // A FIN ahead of a gap waits as the text before it does, and brings a duplicate ACK as text
     // would (RFC 5681 §4.2).
-    if tcb.rcv.fin != Some(tcb.rcv.position) {
+    if tcb.rcv.fin != Some(tcb.rcv.nxt) {
         if arrival.fin && arrival.text.is_empty() {
             transmit::ack(tcb, cx);
         }
@@ -375,7 +378,9 @@ pub(crate) fn establish(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segment, 
     if tcb.by_cookie {
         // The RTO stays the initial one until there is a sample.
     } else if tcb.retries == 0 {
-        tcb.rtt.sample(cx.now.since(tcb.totals.progress));
+        let rtt = cx.now.since(tcb.totals.progress);
+        tcb.rtt.sample(rtt);
+        tcb.min_rtt.sample(cx.now, rtt);
     } else {
         // RFC 6298 (5.7).
         tcb.rtt.restart(cx.config.rto_initial * 3);
@@ -403,15 +408,50 @@ pub(crate) fn establish(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segment, 
         tcb.timers.set(Timer::KeepAlive, cx.now + keep_alive.idle);
     }
     tcb.was_established = true;
+    match tcb.settings.defer_accept {
+        Some(time) if tcb.listener.is_some() => {
+            tcb.timers.set(Timer::Unowned, cx.now + time);
+        }
+        _ => to_the_listener(tcb),
+    }
+    cx.out.confirm(cx.now, tcb.tuple.peer().ip());
+}
+
+/// A connection that came from a listener can be accepted.
+fn to_the_listener(tcb: &mut Tcb) {
+    tcb.timers.clear(Timer::Unowned);
     if tcb.listener.is_some() {
         tcb.signals |= Signals::ESTABLISHED;
     }
-    cx.out.confirm(cx.now, tcb.tuple.peer().ip());
+}
+
+/// TCP_DEFER_ACCEPT: the time is over, and no data came.
+pub(crate) fn waited_for_data(tcb: &mut Tcb, cx: &Context<'_>) {
+    if cx.room_to_accept {
+        to_the_listener(tcb);
+    } else {
+        tcb.timers.set(Timer::Unowned, cx.now + cx.config.rto_initial);
+    }
+}
+
+/// The data that a deferred connection waits for brings it into the accept queue, if that has
+/// room; else it is sent again.
+fn deferred_has_room(tcb: &Tcb, cx: &Context<'_>, arrival: &Arrival<'_>) -> Step {
+    let brings = !arrival.text.is_empty() || arrival.fin;
+    if brings && is_deferred(tcb) && !cx.room_to_accept {
+        return Err(DropReason::AcceptQueue);
+    }
+    Ok(())
+}
+
+/// Established, and kept from the listener until there is data.
+fn is_deferred(tcb: &Tcb) -> bool {
+    tcb.listener.is_some() && tcb.timers.is_set(Timer::Unowned)
 }
 
 /// FIN-WAIT-2 ends by itself only where no socket is left that could read.
 pub(crate) fn start_fin_wait2_timer(tcb: &mut Tcb, now: Instant) {
     if tcb.is_orphan() && tcb.state == State::FinWait2 {
-        tcb.timers.set(Timer::FinWait2, now + tcb.settings.fin_wait2_timeout);
+        tcb.timers.set(Timer::Unowned, now + tcb.settings.fin_wait2_timeout);
     }
 }

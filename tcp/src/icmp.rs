@@ -3,9 +3,10 @@
 use ip::{Cause, SocketError};
 use tracing::debug;
 
-use crate::State;
 use crate::output::output;
-use crate::tcb::{Context, Tcb};
+use crate::stats::Event;
+use crate::tcb::{Context, Signals, Tcb};
+use crate::{Notice, State};
 
 /// MTUs of common links, for a router that does not say which it is (RFC 1191 §7.1).
 pub(crate) const PLATEAUS: [u32; 10] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
@@ -19,6 +20,12 @@ pub(crate) fn error(tcb: &mut Tcb, cx: &mut Context<'_>, cause: Cause, total_len
         // RFC 6633; and a redirect is IP's business.
         Cause::SourceQuench | Cause::Redirect { .. } => {}
         _ => unreachable(tcb, cause.into()),
+    }
+    if tcb.settings.receive_errors {
+        let notice = Notice::Error { error: cause.into(), cause };
+        let taken = tcb.notices.get_or_insert_default().push(notice);
+        cx.events.add_many(Event::NoticesDropped, u64::from(!taken));
+        tcb.signals |= Signals::READY;
     }
 }
 

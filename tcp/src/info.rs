@@ -19,9 +19,11 @@ pub struct Info {
     pub local: SocketAddr,
     /// The other side's; unspecified while there is none.
     pub peer: SocketAddr,
-    /// Bytes received and not read; of a listener, connections waiting to be accepted.
+    /// Bytes received and not read (SIOCINQ; TCP_INQ counts one more at the end of the stream); of
+    /// a listener, connections waiting to be accepted.
     pub receive_queue: usize,
-    /// Bytes sent or to be sent, and not acknowledged; of a listener, the backlog.
+    /// Bytes sent or to be sent, and not acknowledged (SIOCOUTQ; [`Info::notsent_bytes`] is
+    /// SIOCOUTQNSD); of a listener, the backlog.
     pub send_queue: usize,
     /// What the congestion control is called.
     pub congestion: &'static str,
@@ -103,7 +105,9 @@ pub struct Info {
     pub data_segs_in: u64,
     /// Bytes a second that arrive at the peer.
     pub delivery_rate: u64,
-    /// Bytes a second at which sending is paced; `u64::MAX`: it is not.
+    /// The last sample of it was taken while there was too little to send.
+    pub app_limited: bool,
+    /// Bytes a second at which sending is paced, or would be; `u64::MAX`: not known yet.
     pub pacing_rate: u64,
     /// Time with data to send.
     pub busy_time: Duration,
@@ -111,6 +115,13 @@ pub struct Info {
     pub rwnd_limited: Duration,
     /// Of it, held up by the send buffer.
     pub sndbuf_limited: Duration,
+    /// The round trip as receiving shows it, for sizing the receive buffer.
+    pub rcv_rtt: Duration,
+    /// Bytes that the receive buffer may take, as it is sized now.
+    pub rcv_space: u64,
+    /// Bytes that can be read before the urgent one (`Some(0)`: at the mark, SIOCATMARK); `None`:
+    /// none was announced.
+    pub urgent: Option<u64>,
     /// Segments delivered, and how many of them with a congestion mark.
     pub delivered: u32,
     /// See [`Info::delivered`].
@@ -177,10 +188,14 @@ impl Info {
             data_segs_out: 0,
             data_segs_in: 0,
             delivery_rate: 0,
+            app_limited: false,
             pacing_rate: u64::MAX,
             busy_time: Duration::ZERO,
             rwnd_limited: Duration::ZERO,
             sndbuf_limited: Duration::ZERO,
+            rcv_rtt: Duration::ZERO,
+            rcv_space: 0,
+            urgent: None,
             delivered: 0,
             delivered_ce: 0,
             received_ce: 0,

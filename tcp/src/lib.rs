@@ -40,8 +40,8 @@
 //! (recoveries for nothing), 9438 (CUBIC), 9406 (HyStart++), 7661's idea (a window that is not used
 //! must not grow), 6928 (initial window), 7323 (window scaling, timestamps, PAWS), 6691 (MSS), 1191
 //! (path MTU), 6528 (sequence numbers), 6056 (ports), 5961 and 5927 (blind attacks), 1337 and 6191
-//! (TIME-WAIT), 4987 (SYN floods), 3168 (ECN), 2923 (path MTU black holes), 2525 (known problems).
-//! What is deliberately otherwise is listed in [`deviations`]. Not here yet: sending urgent data.
+//! (TIME-WAIT), 4987 (SYN floods), 3168 (ECN), 2923 (path MTU black holes), 2525 (known problems),
+//! 6093 (urgent data). What is deliberately otherwise is listed in [`deviations`].
 //!
 //! # Example
 //!
@@ -104,9 +104,11 @@
 //! ```
 mod ack;
 mod api;
+mod autotune;
 mod black_hole;
 mod buffers;
 mod challenge;
+mod chrono;
 mod config;
 mod congestion;
 pub mod deviations;
@@ -119,12 +121,15 @@ mod icmp;
 mod info;
 mod isn;
 mod listen;
+mod notices;
 mod options;
 mod output;
 mod parts;
 mod ports;
+mod rate;
 mod reassembly;
 mod receive;
+mod records;
 mod recovery;
 mod rtt;
 mod sack;
@@ -147,6 +152,7 @@ mod timeouts;
 mod timers;
 mod timestamps;
 mod transmit;
+mod urgent;
 
 pub use api::{Input, Shutdown, Streams};
 pub use config::{Config, Sizes};

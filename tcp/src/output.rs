@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::ack::Due;
+use crate::chrono::Pace;
 use crate::tcb::{Context, Tcb};
 use crate::timers::Timer;
-use crate::{SeqNum, State, stats::Event, transmit};
+use crate::{SeqNum, State, autotune, stats::Event, transmit};
 
 /// What the rules say about the next segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +54,19 @@ pub(crate) struct View {
     pub(crate) hold: bool,
     /// The override timeout is over.
     pub(crate) overridden: bool,
+    /// The bytes are urgent, or another record follows them, or the user pushes.
+    pub(crate) push: bool,
+}
+
+/// What a sender is held up by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Flow {
+    /// The congestion window, or a rule of this side's own.
+    Free,
+    /// The peer's window.
+    Window,
+    /// There is nothing more to send.
+    Drained,
 }
 
 /// The rules, in one place. RFC 9293 §3.8.6.2.1 (sender's silly window avoidance) numbers them.
@@ -89,7 +103,7 @@ pub(crate) fn decide(view: &View) -> Verdict {
     } else {
         // All of the data fits, which is not a segment. (2) "if the data is pushed and all queued
         // data can be sent now": it always is pushed; a FIN pushes too. Brackets: Nagle.
-        let last = view.fin || view.overridden;
+        let last = view.fin || view.overridden || view.push;
         if view.hold && !last {
             return Verdict::Wait(Why::Cork);
         }
@@ -118,6 +132,7 @@ pub(crate) fn output(tcb: &mut Tcb, cx: &mut Context<'_>) {
             Some(_) if !tcb.recovery.tries_new_data() => Why::Congestion,
             _ => send_new(tcb, cx),
         };
+        account(tcb, cx, blocked);
     }
     match tcb.ack.due() {
         Due::No => tcb.timers.clear(Timer::DelayedAck),
@@ -129,6 +144,38 @@ pub(crate) fn output(tcb: &mut Tcb, cx: &mut Context<'_>) {
         }
     }
     arm(tcb, cx, blocked);
+}
+
+/// What the sending that is over, for now, shows: to the stop-watches, to whoever follows bytes,
+/// and for the size of the buffer.
+fn account(tcb: &mut Tcb, cx: &mut Context<'_>, blocked: Why) {
+    let flow = match blocked {
+        Why::Window => Flow::Window,
+        Why::Nothing => Flow::Drained,
+        Why::Congestion | Why::Nagle | Why::Cork => Flow::Free,
+    };
+    let starved = tcb.snd.starved;
+    if flow == Flow::Drained {
+        tcb.snd.push = false;
+        let window = tcb.recovery.window(tcb.congestion.cwnd());
+        if tcb.board.pipe() < window && tcb.board.first_lost().is_none() {
+            tcb.rate.app_limited(tcb.board.pipe());
+        }
+    }
+    tcb.chrono.turn(
+        cx.now,
+        match flow {
+            Flow::Drained if tcb.board.is_empty() => Pace::Idle,
+            Flow::Drained if starved => Pace::Buffer,
+            Flow::Window => Pace::Window,
+            Flow::Drained | Flow::Free => Pace::Busy,
+        },
+    );
+    if let Some(notices) = &mut tcb.notices {
+        let dropped = notices.sent(cx.now, tcb.snd.nxt);
+        cx.events.add_many(Event::NoticesDropped, dropped);
+    }
+    autotune::send_buffer(tcb, cx.config, cx.pressure, flow);
 }
 
 /// The states in which data or a FIN may be on its way.
@@ -176,6 +223,7 @@ fn retransmit_lost(tcb: &mut Tcb, cx: &mut Context<'_>) {
         tcb.totals.retransmissions += 1;
         tcb.totals.bytes_retrans += len as u64;
         cx.events.add(Event::Retransmitted);
+        tcb.rate.sent_again(sent.seq);
         transmit::data(tcb, cx, sent.seq, len, sent.fin, false);
         if index == 0 {
             // What the timer is for has just been sent.
@@ -232,7 +280,8 @@ fn send_new(tcb: &mut Tcb, cx: &mut Context<'_>) -> Why {
             tcb.congestion.idle(idle, tcb.rtt.rto());
             continue;
         }
-        let offload = match tcb.ecn.cwr_due() {
+        // Whoever cuts a burst up does not know how to count the urgent pointer down.
+        let offload = match tcb.ecn.cwr_due() || tcb.snd.buffer.records.up().is_some() {
             true => 0,
             false => {
                 cx.route(&tcb.tuple).map_or(0, |route| route.offload.tcp_segmentation.min(MOST))
@@ -255,7 +304,8 @@ fn note_usage(tcb: &mut Tcb, from: SeqNum, why: Why) {
 fn send_one(tcb: &mut Tcb, cx: &mut Context<'_>, burst: usize, len: usize, fin: bool) {
     let (mss, seq, now) = (tcb.snd.mss, tcb.snd.nxt, cx.now);
     let fin = fin && burst == len;
-    if tcb.board.is_empty() {
+    let idle = tcb.board.is_empty();
+    if idle {
         tcb.totals.progress = now;
         tcb.congestion.flight_begins(now);
     }
@@ -273,6 +323,7 @@ fn send_one(tcb: &mut Tcb, cx: &mut Context<'_>, burst: usize, len: usize, fin: 
         }
     }
     tcb.snd.nxt = end + u32::from(fin);
+    tcb.rate.sent(now, tcb.snd.nxt, idle);
     if fin {
         tcb.snd.fin = Some(end);
     }
@@ -285,9 +336,13 @@ pub(crate) fn view(tcb: &Tcb) -> View {
     let snd = &tcb.snd;
     let edge = snd.una + snd.wnd;
     let room = tcb.recovery.window(tcb.congestion.cwnd()).saturating_sub(tcb.board.pipe());
+    let all = tcb.unsent();
+    // A segment never goes beyond the end of its record.
+    let record = snd.buffer.records.end_after(snd.nxt);
+    let unsent = record.map_or(all, |end| all.min((end - snd.nxt) as usize));
     View {
-        unsent: tcb.unsent(),
-        fin: snd.fin_queued && snd.fin.is_none(),
+        unsent,
+        fin: snd.fin_queued && snd.fin.is_none() && unsent == all,
         mss: snd.mss as usize,
         usable: if edge.gt(snd.nxt) { (edge - snd.nxt) as usize } else { 0 },
         max_window: snd.max_wnd as usize,
@@ -296,6 +351,7 @@ pub(crate) fn view(tcb: &Tcb) -> View {
         no_delay: tcb.settings.no_delay,
         hold: tcb.settings.cork || snd.more,
         overridden: snd.overridden,
+        push: snd.push || unsent < all || snd.buffer.records.up().is_some(),
     }
 }
 
@@ -350,6 +406,7 @@ mod tests {
         no_delay: false,
         hold: false,
         overridden: false,
+        push: false,
     };
 
     const fn send(len: usize) -> Verdict {

@@ -2,6 +2,7 @@
 
 use crate::buffers::ReceiveBuffer;
 use crate::options::MAX_WINDOW_SCALE;
+use crate::urgent::Mark;
 use crate::{Config, Reassembly, SeqNum};
 
 /// What was received, and how much more may come.
@@ -22,15 +23,17 @@ pub(crate) struct ReceiveSpace {
     /// How many bytes both may have.
     pub(crate) limit: usize,
     /// Where the stream ends, where a FIN came ahead of a gap.
-    pub(crate) fin: Option<u64>,
+    pub(crate) fin: Option<SeqNum>,
     /// The FIN was taken in order: nothing follows.
     pub(crate) closed: bool,
-    /// The user reads no more: what comes is acknowledged and dropped.
+    /// The user reads no more: what comes is acknowledged whether there is room for it or not.
     pub(crate) shut: bool,
+    /// And there was none: what comes is dropped.
+    dropping: bool,
     /// The size of the peer's segments, as far as was seen.
     pub(crate) mss: u32,
-    /// RCV.UP: the urgent data ends at this place of the stream.
-    pub(crate) urgent: Option<u64>,
+    /// The urgent byte that was announced (RFC 9293 §3.8.5): few connections have one.
+    pub(crate) urgent: Option<Box<Mark>>,
 }
 
 /// What became of a piece of text.
@@ -60,6 +63,7 @@ impl ReceiveSpace {
             fin: None,
             closed: false,
             shut: false,
+            dropping: false,
             mss: u32::from(config.default_mss),
             urgent: None,
         }
@@ -158,34 +162,48 @@ impl ReceiveSpace {
             self.reassembly.insert(place, data);
         }
         if fin {
-            self.fin = Some(place + data.len() as u64);
+            self.fin = Some(seq + data.len() as u32);
         }
     }
 
     /// Takes what was queued and is next.
     pub(crate) fn drain(&mut self) {
-        let (buffer, shut) = (&mut self.buffer, self.shut);
+        let (buffer, dropping) = (&mut self.buffer, self.dropping);
         let after = self.reassembly.take(self.position, &mut |bytes| {
-            if !shut {
+            if !dropping {
                 buffer.push(bytes);
             }
         });
         self.nxt += (after - self.position) as u32;
         self.position = after;
+        self.drop_unread();
     }
 
     fn deliver(&mut self, data: &[u8]) {
-        if !self.shut {
+        if !self.dropping {
             self.buffer.push(data);
         }
         self.nxt += data.len() as u32;
         self.position += data.len() as u64;
+        self.drop_unread();
     }
 
-    /// The user reads no more.
-    pub(crate) fn shut(&mut self) {
+    /// The user reads no more; what there is can still be read, as on Linux. Whether that made
+    /// room.
+    pub(crate) fn shut(&mut self) -> bool {
+        let before = self.buffer.len();
         self.shut = true;
-        self.buffer.clear();
+        self.drop_unread();
+        self.buffer.len() < before
+    }
+
+    /// Where nobody has to read, what is unread must not shut the window for ever.
+    fn drop_unread(&mut self) {
+        if self.shut && !self.dropping && self.buffer.len() > self.limit / 2 {
+            self.dropping = true;
+            self.urgent = None;
+            self.buffer.clear();
+        }
     }
 
     /// Where the user has read up to.

@@ -47,12 +47,14 @@ pub static ESTIMATORS: &[Part<dyn RttEstimator>] = &[
 /// RFC 6298. The clock is exact to the nanosecond, so its granularity G is nothing beside the
 /// floor of the variance term, which stands in G's place: `RTO = SRTT + max(floor, 4·RTTVAR)`.
 pub struct Rfc6298 {
-    srtt: Option<Duration>,
-    rttvar: Duration,
-    min_rtt: Option<Duration>,
-    /// The timeout before the first sample, in microseconds, as the next two: a quarter of the
-    /// size, in every connection.
-    initial: u32,
+    /// Eight times it, in microseconds, as all of these are: they are in every connection. This
+    /// and the next are kept with the bits that their averages need. [`NONE`] before the first.
+    srtt: u32,
+    /// Four times it.
+    rttvar: u32,
+    min_rtt: u32,
+    /// Before backing off.
+    rto: u32,
     floor: u32,
     ceiling: u32,
     /// How many times the timeout is doubled.
@@ -62,10 +64,10 @@ pub struct Rfc6298 {
 impl Rfc6298 {
     fn new(config: &Config) -> Rfc6298 {
         Rfc6298 {
-            srtt: None,
-            rttvar: Duration::ZERO,
-            min_rtt: None,
-            initial: micros(config.rto_initial),
+            srtt: NONE,
+            rttvar: 0,
+            min_rtt: NONE,
+            rto: micros(config.rto_initial),
             backoff: 0,
             floor: micros(config.rto_min),
             ceiling: micros(config.rto_max),
@@ -78,21 +80,26 @@ pub(crate) fn micros(time: Duration) -> u32 {
     u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
+/// No sample was taken.
+const NONE: u32 = u32::MAX;
+
+/// Beyond this, a round trip is not measured any more: its eightfold has to fit.
+const MOST: u32 = 1 << 28;
+
 impl RttEstimator for Rfc6298 {
     fn sample(&mut self, rtt: Duration) {
-        match self.srtt {
-            None => {
-                // (2.2)
-                self.srtt = Some(rtt);
-                self.rttvar = rtt / 2;
-            }
-            Some(srtt) => {
-                // (2.3): with alpha 1/8 and beta 1/4, the deviation first.
-                self.rttvar = (self.rttvar * 3 + srtt.abs_diff(rtt)) / 4;
-                self.srtt = Some((srtt * 7 + rtt) / 8);
-            }
+        let rtt = micros(rtt).min(MOST);
+        if self.srtt == NONE {
+            // (2.2)
+            self.srtt = rtt * 8;
+            self.rttvar = rtt * 2;
+        } else {
+            // (2.3): with alpha 1/8 and beta 1/4, the deviation first.
+            self.rttvar = self.rttvar - self.rttvar / 4 + self.srtt.abs_diff(rtt * 8) / 8;
+            self.srtt = self.srtt - self.srtt / 8 + rtt;
         }
-        self.min_rtt = Some(self.min_rtt.map_or(rtt, |min| min.min(rtt)));
+        self.min_rtt = self.min_rtt.min(rtt);
+        self.rto = self.srtt / 8 + self.rttvar.max(self.floor);
         self.backoff = 0;
     }
 
@@ -103,28 +110,25 @@ impl RttEstimator for Rfc6298 {
 
     fn rto(&self) -> Duration {
         // (2.5): a maximum may be placed on it.
-        let [initial, floor, ceiling] =
-            [self.initial, self.floor, self.ceiling].map(|us| Duration::from_micros(us.into()));
-        // (2.2), (2.3).
-        let rto = self.srtt.map_or(initial, |srtt| srtt + (self.rttvar * 4).max(floor));
-        rto.saturating_mul(1 << self.backoff).min(ceiling)
+        let rto = u64::from(self.rto) << self.backoff;
+        Duration::from_micros(rto.min(self.ceiling.into()))
     }
 
     fn srtt(&self) -> Option<Duration> {
-        self.srtt
+        (self.srtt != NONE).then(|| Duration::from_micros((self.srtt / 8).into()))
     }
 
     fn rttvar(&self) -> Duration {
-        self.rttvar
+        Duration::from_micros((self.rttvar / 4).into())
     }
 
     fn min_rtt(&self) -> Option<Duration> {
-        self.min_rtt
+        (self.min_rtt != NONE).then(|| Duration::from_micros(self.min_rtt.into()))
     }
 
     fn restart(&mut self, initial: Duration) {
-        if self.srtt.is_none() {
-            self.initial = micros(initial);
+        if self.srtt == NONE {
+            self.rto = micros(initial);
             self.backoff = 0;
         }
     }

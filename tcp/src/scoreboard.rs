@@ -417,6 +417,12 @@ impl Board {
         self.total
     }
 
+    /// Bytes and segments that are not known to have arrived.
+    pub(crate) fn awaited(&self) -> (u32, u32) {
+        let sacked = self.sum(Fate::Sacked);
+        (self.total - sacked.bytes, (self.segments.len() as u32).saturating_sub(sacked.segments))
+    }
+
     /// The end of the highest segment that was delivered.
     pub fn fack(&self) -> Option<SeqNum> {
         self.fack

@@ -35,6 +35,10 @@ pub(crate) struct SendSpace {
     pub(crate) small_end: SeqNum,
     /// The user said that more follows at once.
     pub(crate) more: bool,
+    /// What is in the buffer goes out whatever Nagle and cork say: the user asked for it.
+    pub(crate) push: bool,
+    /// The user had more than the buffer took.
+    pub(crate) starved: bool,
     /// The next segment goes out whatever Nagle, cork or the window's silliness say: a timer ran
     /// out for it.
     pub(crate) overridden: bool,
@@ -68,6 +72,8 @@ impl SendSpace {
             fin: None,
             small_end: iss,
             more: false,
+            push: false,
+            starved: false,
             overridden: false,
             short: false,
             retransmit_first: false,

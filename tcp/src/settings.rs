@@ -22,9 +22,13 @@ pub enum Setting {
     Linger(Option<Duration>),
     /// Bind although an old connection of the port is in TIME-WAIT (SO_REUSEADDR).
     ReuseAddr(bool),
-    /// Bytes that may wait to be acknowledged (SO_SNDBUF, not doubled).
+    /// Bytes that may wait to be acknowledged (SO_SNDBUF), fixed from now on: without this the
+    /// size follows the congestion window. Linux doubles what it is given and reads that back,
+    /// since it counts its own overhead; here bytes are bytes, and whoever speaks C's names
+    /// doubles what is read.
     SendBuffer(usize),
-    /// Bytes that may wait to be read (SO_RCVBUF, not doubled).
+    /// Bytes that may wait to be read (SO_RCVBUF), fixed from now on: without this the size
+    /// follows what arrives in a round trip. As for doubling, see [`Setting::SendBuffer`].
     ReceiveBuffer(usize),
     /// Hops (IP_TTL), 1 to 255.
     Ttl(Ttl),
@@ -35,17 +39,19 @@ pub enum Setting {
     /// How long sent data may stay unacknowledged (TCP_USER_TIMEOUT, RFC 9293 §3.9.1.1); `None`:
     /// as long as the retransmission limit says.
     UserTimeout(Option<Duration>),
-    /// Writable only while fewer unsent bytes than this wait (TCP_NOTSENT_LOWAT).
+    /// A write is taken only while fewer unsent bytes than this wait, and readiness tells it when
+    /// they are fewer than half (TCP_NOTSENT_LOWAT); 0: no such limit.
     NotSentLowat(usize),
-    /// Acknowledge at once (TCP_QUICKACK).
+    /// Acknowledge at once; off: begin to delay now, even early in a connection (TCP_QUICKACK).
     QuickAck(bool),
     /// The congestion control by name (TCP_CONGESTION).
     Congestion(Cow<'static, str>),
     /// Explicit congestion notification (RFC 3168), for a connection that is yet to be opened.
     Ecn(EcnMode),
-    /// A connection is accepted only when it has data (TCP_DEFER_ACCEPT).
+    /// A connection is accepted only when it has data, or after this time (TCP_DEFER_ACCEPT).
     DeferAccept(Option<Duration>),
-    /// Urgent data stays in the stream (SO_OOBINLINE).
+    /// Urgent data stays in the stream (SO_OOBINLINE), as it does unless this is off
+    /// (RFC 6093 §4.1); sockets of C begin with it off.
     OobInline(bool),
     /// Whether DF is set and the path MTU discovered (IP_MTU_DISCOVER).
     MtuDiscover(bool),
@@ -70,10 +76,14 @@ pub struct Settings {
     pub linger: Option<Duration>,
     /// See [`Setting::ReuseAddr`].
     pub reuse_addr: bool,
-    /// See [`Setting::SendBuffer`].
+    /// See [`Setting::SendBuffer`]; of a connection, the size that it has now.
     pub send_buffer: usize,
-    /// See [`Setting::ReceiveBuffer`].
+    /// The size was set, and does not follow the congestion window.
+    pub send_buffer_fixed: bool,
+    /// See [`Setting::ReceiveBuffer`]; of a connection, the size that it has now.
     pub receive_buffer: usize,
+    /// The size was set, and does not follow what arrives.
+    pub receive_buffer_fixed: bool,
     /// See [`Setting::Ttl`].
     pub ttl: Ttl,
     /// See [`Setting::Tos`].
@@ -82,7 +92,7 @@ pub struct Settings {
     pub max_segment: Option<u16>,
     /// See [`Setting::UserTimeout`].
     pub user_timeout: Option<Duration>,
-    /// See [`Setting::NotSentLowat`].
+    /// See [`Setting::NotSentLowat`]; `usize::MAX`: no limit.
     pub not_sent_lowat: usize,
     /// See [`Setting::QuickAck`].
     pub quick_ack: bool,
@@ -126,11 +136,12 @@ bitflags::bitflags! {
     /// How to send.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub struct SendFlags: u8 {
-        /// More follows at once: hold a partial segment back (MSG_MORE).
+        /// More follows at once: hold a partial segment back, 200 ms at most (MSG_MORE).
         const MORE = 1;
         /// The last byte is urgent (MSG_OOB, RFC 6093).
         const URGENT = 2;
-        /// What follows is not joined to this in one segment (MSG_EOR).
+        /// A record ends with the last byte: what follows is not joined to it in one segment, when
+        /// it is sent again neither (MSG_EOR).
         const END_OF_RECORD = 4;
     }
 }
@@ -141,7 +152,7 @@ bitflags::bitflags! {
     pub struct ReceiveFlags: u8 {
         /// Leave the bytes where they are (MSG_PEEK).
         const PEEK = 1;
-        /// The urgent byte, not the stream (MSG_OOB).
+        /// The urgent byte, not the stream (MSG_OOB); never waits. `Invalid` where there is none.
         const URGENT = 2;
     }
 }
@@ -150,7 +161,7 @@ bitflags::bitflags! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
-    /// An ICMP error came (IP_RECVERR).
+    /// An ICMP error came (IP_RECVERR); it can be taken as the socket's error as well.
     Error {
         /// What it means to the connection.
         error: SocketError,
@@ -158,7 +169,8 @@ pub enum Notice {
         cause: ip::Cause,
     },
     /// The byte before `offset` (counted from the start of the stream) came so far
-    /// (SO_TIMESTAMPING).
+    /// (SO_TIMESTAMPING). Told of the last byte of each write that was made with
+    /// [`Setting::Timestamping`].
     Timestamp {
         /// How far.
         stage: Stage,

@@ -575,7 +575,7 @@ impl Tcb {
         let data = data.get((start - segment.seq) as usize..).unwrap_or_default();
         let room = (self.rcv.nxt + self.rcv.window() - start) as usize;
         if fin && data.len() <= room {
-            self.rcv.fin = Some(self.rcv.place(end));
+            self.rcv.fin = Some(end);
         }
         match self.rcv.text(start, &data[..data.len().min(room)], false) {
             Placed::NoRoom => return Err(DropReason::Memory),
@@ -588,7 +588,7 @@ impl Tcb {
 
     /// Eighth: the FIN, when all before it is there.
     fn take_fin(&mut self, cx: &mut Cx<'_>) {
-        if self.rcv.fin != Some(self.rcv.position) {
+        if self.rcv.fin != Some(self.rcv.nxt) {
             return;
         }
         match self.state {

@@ -69,6 +69,8 @@ netdev::reasons! {
         TimeWaitOverflow = "TIME-WAIT ended by the limit",
         /// TIME-WAITs whose four-tuple a new connection took over.
         TimeWaitReused = "TIME-WAIT reused by a SYN",
+        /// Notices that a socket's full error queue did not take.
+        NoticesDropped = "notices dropped",
         /// ICMP errors that belonged to a connection.
         IcmpErrors = "ICMP errors for a connection",
         /// ICMP errors that did not (RFC 5927).

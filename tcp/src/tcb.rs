@@ -8,8 +8,12 @@ use netdev::{Counts, Instant};
 use tracing::debug;
 
 use crate::ack::AckPolicy;
+use crate::autotune::ReceiveTuning;
 use crate::challenge::{ChallengeLimit, PerConnection};
+use crate::chrono::Chrono;
 use crate::ecn::Ecn;
+use crate::notices::Notices;
+use crate::rate::{DeliveryRate, MinRtt};
 use crate::receive::ReceiveSpace;
 use crate::recovery::Moment;
 use crate::sack::Report;
@@ -57,6 +61,12 @@ pub(crate) struct Tcb {
     /// What has to be done for it outside, when the call that is in progress is over.
     pub(crate) signals: Signals,
     pub(crate) totals: Totals,
+    pub(crate) tuning: ReceiveTuning,
+    pub(crate) chrono: Chrono,
+    pub(crate) rate: DeliveryRate,
+    pub(crate) min_rtt: MinRtt,
+    /// The error queue, where one was asked for.
+    pub(crate) notices: Option<Box<Notices>>,
     /// Retransmissions in a row of the same data, or of the SYN.
     pub(crate) retries: u32,
     /// Probes in a row, of a zero window or of an idle connection, that nobody answered.
@@ -64,7 +74,7 @@ pub(crate) struct Tcb {
     /// Times that the interval between probes was doubled.
     pub(crate) probe_backoff: u32,
     /// Buffer memory that is counted in the stack's sum.
-    pub(crate) charged: usize,
+    pub(crate) charged: u32,
     /// What the stack counts it as.
     pub(crate) standing: Standing,
     /// It is in the stack's list of connections with something to send.
@@ -107,26 +117,28 @@ bitflags::bitflags! {
     }
 }
 
-/// Sums for a person.
+/// Sums for a person; segments are counted modulo 2^32, as in Linux's `tcp_info`.
 #[derive(Default)]
 pub(crate) struct Totals {
     pub(crate) bytes_acked: u64,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_retrans: u64,
-    pub(crate) segs_out: u64,
-    pub(crate) segs_in: u64,
-    pub(crate) data_segs_out: u64,
-    pub(crate) data_segs_in: u64,
+    pub(crate) segs_out: u32,
+    pub(crate) segs_in: u32,
+    pub(crate) data_segs_out: u32,
+    pub(crate) data_segs_in: u32,
     pub(crate) retransmissions: u32,
     pub(crate) out_of_order: u32,
     pub(crate) duplicate_sacks: u32,
+    /// Segments that arrived at the peer.
+    pub(crate) delivered: u32,
     pub(crate) last_data_sent: Instant,
     pub(crate) last_data_received: Instant,
     pub(crate) last_ack_received: Instant,
     /// When SND.UNA moved last, or data was first waiting for it.
     pub(crate) progress: Instant,
-    /// When the neighbour was last confirmed to be reachable.
-    pub(crate) confirmed: Instant,
+    /// The second in which the neighbour was last confirmed to be reachable.
+    pub(crate) confirmed: u32,
 }
 
 /// What a connection needs of the stack during one call.
@@ -198,6 +210,11 @@ impl Tcb {
             soft_error: None,
             signals: Signals::empty(),
             totals,
+            tuning: ReceiveTuning::new(now),
+            chrono: Chrono::default(),
+            rate: DeliveryRate::default(),
+            min_rtt: MinRtt::default(),
+            notices: None,
             retries: 0,
             probes: 0,
             probe_backoff: 0,
@@ -287,6 +304,7 @@ impl Tcb {
         self.error = error.or(self.error);
         self.timers.clear_all();
         self.board = Scoreboard::default();
+        self.rate = DeliveryRate::default();
         self.snd.buffer.clear();
         self.rcv.reassembly.clear();
         self.ack.nothing_due();
@@ -335,6 +353,11 @@ impl Tcb {
         if end.gt(self.snd.nxt) { (end - self.snd.nxt) as usize } else { 0 }
     }
 
+    /// The place in the stream of SND.UNA.
+    pub(crate) fn acked_offset(&self) -> u64 {
+        self.totals.bytes_acked
+    }
+
     /// The sizes of segments follow from the path MTU, the peer's MSS, and the options.
     pub(crate) fn update_mss(&mut self, config: &Config) {
         // A router, or who plays one, may say that hardly anything gets through. Below this,
@@ -372,6 +395,10 @@ impl Tcb {
 
     /// Bytes of memory in buffers.
     pub(crate) fn memory(&self) -> usize {
-        self.snd.buffer.memory() + self.rcv.memory() + self.board.memory()
+        self.snd.buffer.memory()
+            + self.rcv.memory()
+            + self.board.memory()
+            + self.rate.memory()
+            + self.notices.as_ref().map_or(0, |notices| notices.memory())
     }
 }

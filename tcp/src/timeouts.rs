@@ -21,7 +21,10 @@ pub(crate) fn timeouts(tcb: &mut Tcb, cx: &mut Context<'_>) {
                 tcb.ack.timed_out();
             }
             Timer::KeepAlive => keep_alive(tcb, cx),
-            Timer::FinWait2 => tcb.end(None, "FIN-WAIT-2 timeout"),
+            Timer::Unowned if tcb.state == State::FinWait2 => {
+                tcb.end(None, "FIN-WAIT-2 timeout");
+            }
+            Timer::Unowned => crate::fsm::waited_for_data(tcb, cx),
             Timer::Cork => tcb.snd.overridden = true,
             Timer::Recovery => recovery(tcb, cx),
         }

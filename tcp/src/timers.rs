@@ -21,8 +21,9 @@ pub(crate) enum Timer {
     DelayedAck,
     /// Signs of life (RFC 9293 §3.8.4).
     KeepAlive,
-    /// The peer's FIN, without a socket that could read up to it.
-    FinWait2,
+    /// What a connection without a socket waits for: the peer's FIN in FIN-WAIT-2, or the data
+    /// without which it is not accepted.
+    Unowned,
     /// More data for a full segment, while cork holds a partial one back.
     Cork,
 }
@@ -33,7 +34,7 @@ const ALL: [Timer; 7] = [
     Timer::Persist,
     Timer::DelayedAck,
     Timer::KeepAlive,
-    Timer::FinWait2,
+    Timer::Unowned,
     Timer::Cork,
 ];
 

@@ -4,7 +4,6 @@ use ip::{Datagram, Header, Output, Protocol};
 use netdev::{Instant, Packet, Segmentation};
 use tracing::trace;
 
-use crate::SeqNum;
 use crate::options::{MAX_LEN, Options, Timestamps};
 use crate::receive::ReceiveSpace;
 use crate::segment::{Flags, Segment};
@@ -13,6 +12,7 @@ use crate::table::Tuple;
 use crate::tcb::{Context, Tcb, header_len};
 use crate::time_wait::Remains;
 use crate::timestamps::Clock;
+use crate::{SeqNum, urgent};
 
 /// `<SEQ=ISS><CTL=SYN>`, with everything that is offered.
 pub(crate) fn syn(tcb: &mut Tcb, cx: &mut Context<'_>) {
@@ -89,8 +89,10 @@ pub(crate) fn data(
 ) {
     let mut flags = Flags::ACK;
     flags.set(Flags::FIN, fin);
-    // RFC 9293 §3.9.1.2: on the last segment that the user's data gives.
-    flags.set(Flags::PSH, len > 0 && seq + len as u32 == tcb.snd.buffer.end());
+    // RFC 9293 §3.9.1.2: on the last segment that the user's data gives, or a record of it.
+    let end = seq + len as u32;
+    let ends = end == tcb.snd.buffer.end() || tcb.snd.buffer.records.ends_at(end);
+    flags.set(Flags::PSH, len > 0 && ends);
     let mut packet = Packet::with_capacity(len);
     tcb.snd.buffer.copy(seq, len, &mut packet);
     if segmented {
@@ -99,9 +101,9 @@ pub(crate) fn data(
     let mut segment = blank(tcb, seq, flags);
     segment.len = len;
     if len > 0 {
-        let segments = (len as u64).div_ceil(u64::from(tcb.snd.mss)).max(1);
-        tcb.totals.data_segs_out += segments;
-        tcb.totals.segs_out += segments - 1;
+        let segments = (len as u32).div_ceil(tcb.snd.mss);
+        tcb.totals.data_segs_out = tcb.totals.data_segs_out.wrapping_add(segments);
+        tcb.totals.segs_out = tcb.totals.segs_out.wrapping_add(segments - 1);
         tcb.totals.bytes_sent += len as u64;
         tcb.totals.last_data_sent = cx.now;
     }
@@ -196,6 +198,7 @@ fn with_window(tcb: &mut Tcb, cx: &mut Context<'_>, mut segment: Segment, packet
     let room = MAX_LEN - segment.options.wire_len();
     let room = if segment.len > 0 { room.min(spare(tcb, segment.len)) } else { room };
     tcb.sack.fill(&mut segment.options, &tcb.rcv, room);
+    urgent::announce(&tcb.snd, &mut segment);
     acknowledged(tcb);
     give(tcb, cx, segment, packet);
 }
@@ -216,7 +219,7 @@ fn acknowledged(tcb: &mut Tcb) {
 
 fn give(tcb: &mut Tcb, cx: &mut Context<'_>, mut segment: Segment, packet: Packet) {
     let (src, dst) = (tcb.tuple.local().ip(), tcb.tuple.peer().ip());
-    tcb.totals.segs_out += 1;
+    tcb.totals.segs_out = tcb.totals.segs_out.wrapping_add(1);
     cx.events.add(Event::SegmentsOut);
     let Ok(route) = cx.route(&tcb.tuple) else {
         // As good as lost on the way; a timer sends it again.

@@ -453,3 +453,97 @@ fn linger_zero_resets() {
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     });
 }
+
+/// Every option by its own name, and what it was set to is read back.
+#[test]
+fn each_option_has_a_setter_and_reads_back() {
+    soon(|| {
+        let (client, _server, _nets) = connection(Kind::Full);
+        client.set_cork(true).unwrap();
+        client.set_send_buffer_size(100_000).unwrap();
+        client.set_recv_buffer_size(200_000).unwrap();
+        client.set_max_segment(1000).unwrap();
+        client.set_user_timeout(Some(Duration::from_secs(9))).unwrap();
+        client.set_notsent_lowat(Some(4000)).unwrap();
+        client.set_quickack(true).unwrap();
+        client.set_congestion("newreno").unwrap();
+        client.set_oob_inline(false).unwrap();
+        client.set_mtu_discover(false).unwrap();
+        client.set_receive_errors(true).unwrap();
+        client.set_timestamping(true).unwrap();
+        client.set_fin_wait2_timeout(Duration::from_secs(3)).unwrap();
+        assert!(client.cork().unwrap() && client.quickack().unwrap());
+        assert_eq!(client.send_buffer_size().unwrap(), 100_000);
+        assert_eq!(client.recv_buffer_size().unwrap(), 200_000);
+        assert!(client.max_segment().unwrap() <= 1000);
+        assert_eq!(client.user_timeout().unwrap(), Some(Duration::from_secs(9)));
+        assert_eq!(client.notsent_lowat().unwrap(), Some(4000));
+        assert_eq!(client.congestion().unwrap(), "newreno");
+        assert!(!client.oob_inline().unwrap() && !client.mtu_discover().unwrap());
+        assert!(client.receive_errors().unwrap() && client.timestamping().unwrap());
+        assert_eq!(client.fin_wait2_timeout().unwrap(), Duration::from_secs(3));
+        client.set_notsent_lowat(None).unwrap();
+        assert_eq!(client.notsent_lowat().unwrap(), None);
+        let unknown = client.set_congestion("nothing").unwrap_err();
+        assert_eq!(unknown.kind(), ErrorKind::InvalidInput);
+    });
+}
+
+/// RFC 6093 §3.2, from end to end.
+#[test]
+fn an_urgent_byte_overtakes_the_stream_in_the_program() {
+    soon(|| {
+        let (client, server, _nets) = connection(Kind::Full);
+        server.set_oob_inline(false).unwrap();
+        assert!(server.receive_urgent().is_err(), "there is none");
+        client.send(b"ab!", SendFlags::URGENT).unwrap();
+        client.send(b"cd", SendFlags::empty()).unwrap();
+        while server.unread().unwrap() < 5 {
+            thread::yield_now();
+        }
+        assert!(server.readiness().contains(Readiness::URGENT));
+        assert_eq!(server.receive_urgent().unwrap(), b'!');
+        let mut buffer = [0; 10];
+        assert_eq!(server.receive(&mut buffer, ReceiveFlags::empty()).unwrap(), 2);
+        assert!(server.at_mark().unwrap());
+        assert_eq!(server.receive(&mut buffer, ReceiveFlags::empty()).unwrap(), 2);
+        assert_eq!(&buffer[..2], b"cd");
+        assert!(!server.at_mark().unwrap());
+    });
+}
+
+/// TCP_DEFER_ACCEPT: accept returns when the client has said something.
+#[test]
+fn a_deferring_listener_accepts_what_has_data() {
+    soon(|| {
+        let (a, b) = nets_of(Kind::Full);
+        let listener = TcpListener::bind(&b, "0.0.0.0:80").unwrap();
+        listener.set_defer_accept(Some(Duration::from_secs(60))).unwrap();
+        assert_eq!(listener.defer_accept().unwrap(), Some(Duration::from_secs(60)));
+        let mut client = TcpStream::connect(&a, "10.0.0.2:80").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        listener.set_nonblocking(false).unwrap();
+        client.write_all(b"GET").unwrap();
+        let (server, _) = listener.accept().unwrap();
+        assert_eq!(server.unread().unwrap(), 3);
+    });
+}
+
+/// connect(2), EINPROGRESS: writable when it has failed too, and SO_ERROR says why, once.
+#[test]
+fn a_non_blocking_connect_that_fails_becomes_writable_and_tells_why() {
+    soon(|| {
+        let (a, _b) = nets_of(Kind::Full);
+        let closed = "10.0.0.2:81".parse().unwrap();
+        let stream = TcpStream::connect_nonblocking(&a, closed, &ConnectOptions::default());
+        let stream = stream.unwrap();
+        while !stream.readiness().contains(Readiness::WRITABLE) {
+            thread::yield_now();
+        }
+        let error = stream.take_error().unwrap().expect("why it failed");
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        assert!(stream.take_error().unwrap().is_none());
+        assert_eq!(stream.peer_addr().unwrap_err().kind(), ErrorKind::NotConnected);
+    });
+}

@@ -200,7 +200,7 @@ impl Tcp {
         };
         let offset = self.isn.timestamp_offset(&tuple);
         self.with(now, out, id, |tcb, cx| {
-            tcb.totals.segs_in += 1;
+            tcb.totals.segs_in = tcb.totals.segs_in.wrapping_add(1);
             let scaled = listen::synchronize(tcb, cx, &segment, &datagram.payload, offset);
             transmit::syn_ack(tcb, cx, scaled);
             tcb.restart_retransmit_timer(now);

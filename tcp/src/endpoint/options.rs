@@ -29,7 +29,8 @@ impl Tcp {
             Kind::Stream(id) => *id,
         };
         self.with(now, out, id, |tcb, cx| {
-            apply(Arc::make_mut(&mut tcb.settings), setting, cx.config)?;
+            apply(Arc::make_mut(&mut tcb.settings), setting.clone(), cx.config)?;
+            act_on(tcb, &setting);
             follow_settings(tcb, cx);
             Ok(())
         })
@@ -45,9 +46,13 @@ fn apply(settings: &mut Settings, setting: Setting, config: &Config) -> Result<(
         Setting::KeepAlive(keep_alive) => settings.keep_alive = keep_alive,
         Setting::Linger(linger) => settings.linger = linger,
         Setting::ReuseAddr(on) => settings.reuse_addr = on,
-        Setting::SendBuffer(bytes) => settings.send_buffer = config.send_buffer.clamp(bytes),
+        Setting::SendBuffer(bytes) => {
+            settings.send_buffer = config.send_buffer.clamp(bytes);
+            settings.send_buffer_fixed = true;
+        }
         Setting::ReceiveBuffer(bytes) => {
             settings.receive_buffer = config.receive_buffer.clamp(bytes);
+            settings.receive_buffer_fixed = true;
         }
         Setting::Ttl(ttl) if ttl.0 > 0 => settings.ttl = ttl,
         Setting::Ttl(_) => return Err(SocketError::Invalid),
@@ -57,6 +62,7 @@ fn apply(settings: &mut Settings, setting: Setting, config: &Config) -> Result<(
         }
         Setting::MaxSegment(_) => return Err(SocketError::Invalid),
         Setting::UserTimeout(timeout) => settings.user_timeout = timeout,
+        Setting::NotSentLowat(0) => settings.not_sent_lowat = usize::MAX,
         Setting::NotSentLowat(bytes) => settings.not_sent_lowat = bytes,
         Setting::QuickAck(on) => settings.quick_ack = on,
         Setting::Congestion(name) => {
@@ -64,26 +70,37 @@ fn apply(settings: &mut Settings, setting: Setting, config: &Config) -> Result<(
             settings.congestion = part.name;
         }
         Setting::Ecn(mode) => settings.ecn = mode,
-        Setting::OobInline(true) => settings.oob_inline = true,
+        Setting::OobInline(on) => settings.oob_inline = on,
         Setting::MtuDiscover(on) => settings.mtu_discover = on,
         Setting::FinWait2Timeout(timeout) => settings.fin_wait2_timeout = timeout,
-        Setting::DeferAccept(None) => settings.defer_accept = None,
-        Setting::ReceiveErrors(false) => settings.receive_errors = false,
-        Setting::Timestamping(false) => settings.timestamping = false,
-        Setting::DeferAccept(Some(_))
-        | Setting::OobInline(false)
-        | Setting::ReceiveErrors(true)
-        | Setting::Timestamping(true) => return Err(SocketError::Unsupported),
+        Setting::DeferAccept(time) => settings.defer_accept = time,
+        Setting::ReceiveErrors(on) => settings.receive_errors = on,
+        Setting::Timestamping(on) => settings.timestamping = on,
     }
     Ok(())
+}
+
+/// What the change of an option does beside its new value.
+fn act_on(tcb: &mut Tcb, setting: &Setting) {
+    match setting {
+        // As Linux: what Nagle and cork held back goes out now, and cork holds back what follows.
+        Setting::NoDelay(true) => tcb.snd.push = tcb.unsent() > 0,
+        Setting::Cork(false) => tcb.snd.more = false,
+        Setting::QuickAck(on) => {
+            tcb.ack.set_always_quick(*on);
+            if !on {
+                tcb.ack.patient();
+            }
+        }
+        Setting::SendBuffer(_) => tcb.snd.buffer.limit = tcb.settings.send_buffer,
+        Setting::ReceiveBuffer(_) => tcb.rcv.limit = tcb.settings.receive_buffer,
+        _ => {}
+    }
 }
 
 /// Makes a connection do what its options say now.
 fn follow_settings(tcb: &mut Tcb, cx: &mut Context<'_>) {
     let settings = &tcb.settings;
-    tcb.snd.buffer.limit = settings.send_buffer;
-    tcb.rcv.limit = settings.receive_buffer;
-    tcb.ack.set_always_quick(settings.quick_ack);
     if tcb.congestion.name() != settings.congestion
         && let Some(part) = find(CONGESTION_CONTROLS, settings.congestion)
     {

@@ -6,7 +6,7 @@ use ip::{Cause, Datagram, Handle, Output, Quoted, Readiness, SocketError};
 use netdev::{Counter, Instant, sooner};
 
 use super::{Kind, Tcp};
-use crate::{Info, Input, ReceiveFlags, SendFlags, Setting, Settings, Shutdown, Streams};
+use crate::{Info, Input, Notice, ReceiveFlags, SendFlags, Setting, Settings, Shutdown, Streams};
 
 impl Streams for Tcp {
     fn open(&mut self) -> Result<Handle, SocketError> {
@@ -104,6 +104,13 @@ impl Streams for Tcp {
         let error = tcb.error.take().or_else(|| tcb.soft_error.take())?;
         self.mark_changed(socket);
         Some(error)
+    }
+
+    fn take_notice(&mut self, socket: Handle) -> Option<Notice> {
+        let Kind::Stream(id) = self.sockets.get(socket)?.kind else { return None };
+        let notice = self.connections.get_mut(id.0)?.notices.as_mut()?.take()?;
+        self.mark_changed(socket);
+        Some(notice)
     }
 
     fn input(&mut self, now: Instant, datagram: Datagram, out: &mut dyn Output) -> Input {

@@ -18,6 +18,7 @@ mod path;
 mod recovery;
 mod sack;
 mod selective;
+mod surface;
 mod timers;
 mod window;
 

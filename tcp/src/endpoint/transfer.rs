@@ -10,7 +10,7 @@ use crate::output::output;
 use crate::stats::Event;
 use crate::tcb::{ConnId, Context, Signals, Standing, Tcb};
 use crate::timers::Timer;
-use crate::{ReceiveFlags, SendFlags, Shutdown, State, fsm, transmit};
+use crate::{ReceiveFlags, SendFlags, Shutdown, State, autotune, fsm, transmit, urgent};
 
 impl Tcp {
     pub(super) fn send_on(
@@ -21,9 +21,6 @@ impl Tcp {
         flags: SendFlags,
         out: &mut dyn Output,
     ) -> Result<usize, SocketError> {
-        if flags.intersects(SendFlags::URGENT | SendFlags::END_OF_RECORD) {
-            return Err(SocketError::Unsupported);
-        }
         let id = self.stream(handle)?;
         self.with(now, out, id, |tcb, cx| {
             if let Some(error) = tcb.error.take() {
@@ -35,13 +32,13 @@ impl Tcp {
                     false => SocketError::NotConnected,
                 });
             }
-            let data = affordable(tcb, cx, data);
-            let len = tcb.snd.buffer.write(data);
+            let affordable = affordable(tcb, cx, data);
+            let len = take(tcb, cx, affordable);
+            tcb.snd.starved = len < data.len();
             if len == 0 && !data.is_empty() {
                 return Err(SocketError::WouldBlock);
             }
-            tcb.snd.more = flags.contains(SendFlags::MORE) && len == data.len();
-            output(tcb, cx);
+            give(tcb, cx, len, if len == data.len() { flags } else { SendFlags::empty() });
             Ok(len)
         })
         .unwrap_or(Err(SocketError::BadHandle))
@@ -55,22 +52,23 @@ impl Tcp {
         flags: ReceiveFlags,
         out: &mut dyn Output,
     ) -> Result<usize, SocketError> {
-        if flags.contains(ReceiveFlags::URGENT) {
-            return Err(SocketError::Unsupported);
-        }
         let id = self.stream(handle)?;
         self.with(now, out, id, |tcb, cx| {
+            let (inline, peek) = (tcb.settings.oob_inline, flags.contains(ReceiveFlags::PEEK));
+            if flags.contains(ReceiveFlags::URGENT) {
+                return urgent::take(&mut tcb.rcv, inline, buffer, peek);
+            }
             if buffer.is_empty() {
                 return Ok(0);
             }
-            if tcb.rcv.buffer.is_empty() {
+            let len = urgent::read(&mut tcb.rcv, inline, buffer, peek);
+            if len == 0 {
                 return end_of_stream(tcb);
             }
-            let len = tcb.rcv.buffer.read(buffer, flags.contains(ReceiveFlags::PEEK));
-            if tcb.rcv.urgent.is_some_and(|urgent| urgent <= tcb.rcv.consumed()) {
-                tcb.rcv.urgent = None;
+            if !peek {
+                autotune::receive_buffer(tcb, cx.now, cx.config, cx.pressure);
+                update_window(tcb, cx);
             }
-            update_window(tcb, cx);
             Ok(len)
         })
         .unwrap_or(Err(SocketError::BadHandle))
@@ -89,9 +87,11 @@ impl Tcp {
                 return Err(SocketError::NotConnected);
             }
             if matches!(how, Shutdown::Read | Shutdown::Both) {
-                tcb.rcv.shut();
+                let room = tcb.rcv.shut();
                 tcb.signals |= Signals::READY;
-                update_window(tcb, cx);
+                if room {
+                    update_window(tcb, cx);
+                }
             }
             if matches!(how, Shutdown::Write | Shutdown::Both) {
                 queue_fin(tcb, cx, "shutdown");
@@ -147,7 +147,8 @@ impl Tcp {
         self.with(now, out, id, |tcb, cx| {
             // RFC 2525 §2.17: data that was received and not read is lost, and the peer must not
             // think otherwise. Linger of zero asks for the same (RFC 9293 §3.9.1.6, ABORT).
-            let unread = !tcb.rcv.buffer.is_empty() || !tcb.rcv.reassembly.is_empty();
+            let unread =
+                !tcb.rcv.shut && (!tcb.rcv.buffer.is_empty() || !tcb.rcv.reassembly.is_empty());
             if tcb.state == State::SynSent {
                 tcb.end(None, "close");
             } else if unread || too_many || tcb.settings.linger == Some(Duration::ZERO) {
@@ -174,6 +175,58 @@ fn affordable<'a>(tcb: &mut Tcb, cx: &Context<'_>, data: &'a [u8]) -> &'a [u8] {
     let room = cx.config.send_buffer.min.saturating_sub(tcb.snd.buffer.len());
     tcb.snd.short = room < data.len();
     &data[..room.min(data.len())]
+}
+
+/// Takes as many bytes as the send buffer has room for, and TCP_NOTSENT_LOWAT lets in.
+fn take(tcb: &mut Tcb, cx: &mut Context<'_>, data: &[u8]) -> usize {
+    let lowat = tcb.settings.not_sent_lowat;
+    if lowat == usize::MAX {
+        return tcb.snd.buffer.write(data);
+    }
+    // As Linux, whose buffer is a list of bursts: one is filled up whatever waits, and another
+    // is begun while less than the limit does.
+    let mss = tcb.snd.mss as usize;
+    let burst = (tcb.snd.max_wnd as usize / 2).clamp(mss, 65_535) / mss * mss;
+    let mut taken = 0;
+    while taken < data.len() {
+        let (unsent, tail) = (tcb.unsent(), tcb.unsent() % burst);
+        if tail == 0 && unsent >= lowat {
+            break;
+        }
+        let end = data.len().min(taken + burst - tail);
+        let len = tcb.snd.buffer.write(&data[taken..end]);
+        taken += len;
+        if len == 0 {
+            break;
+        }
+        if taken < data.len() {
+            output(tcb, cx);
+        }
+    }
+    taken
+}
+
+/// SEND: `len` bytes more are in the buffer (RFC 9293 §3.10.2).
+fn give(tcb: &mut Tcb, cx: &mut Context<'_>, len: usize, flags: SendFlags) {
+    let end = tcb.snd.buffer.end();
+    tcb.snd.more = flags.contains(SendFlags::MORE);
+    if flags.contains(SendFlags::END_OF_RECORD) && len > 0 {
+        tcb.snd.buffer.records.end_at(end);
+    }
+    let urgent = flags.contains(SendFlags::URGENT) && len > 0;
+    if urgent {
+        tcb.snd.buffer.records.urgent_at(end);
+    }
+    if tcb.settings.timestamping && len > 0 {
+        let offset = tcb.acked_offset() + tcb.snd.buffer.len() as u64;
+        let followed = tcb.notices.get_or_insert_default().follow(end, offset);
+        cx.events.add_many(Event::NoticesDropped, 3 * u64::from(!followed));
+    }
+    output(tcb, cx);
+    if urgent && tcb.snd.nxt.lt(end) && tcb.snd.wnd == 0 && tcb.state.is_synchronized() {
+        // The peer has to hear of it though it has no room: it may be what makes it read.
+        transmit::ack(tcb, cx);
+    }
 }
 
 /// What a read gives when there is nothing to read.

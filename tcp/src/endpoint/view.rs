@@ -9,7 +9,7 @@ use super::{Kind, Tcp};
 use crate::listen::Listener;
 use crate::tcb::Tcb;
 use crate::timers::Timer;
-use crate::{Info, NegotiatedOptions, Settings, State, info};
+use crate::{Info, NegotiatedOptions, Settings, State, info, urgent};
 
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
@@ -29,7 +29,14 @@ impl Tcp {
         Ok(match &self.socket(handle)?.kind {
             Kind::Fresh { settings, .. } => (**settings).clone(),
             Kind::Listener(listener) => (*listener.settings).clone(),
-            Kind::Stream(id) => (*self.tcb(*id)?.settings).clone(),
+            Kind::Stream(id) => {
+                let tcb = self.tcb(*id)?;
+                Settings {
+                    send_buffer: tcb.snd.buffer.limit,
+                    receive_buffer: tcb.rcv.limit,
+                    ..(*tcb.settings).clone()
+                }
+            }
         })
     }
 
@@ -96,17 +103,21 @@ pub(super) fn readiness(tcb: &Tcb) -> Readiness {
     let mut ready = Readiness::empty();
     let over = tcb.state == State::Closed;
     let read_closed = tcb.rcv.closed || tcb.rcv.shut || over || tcb.state == State::TimeWait;
-    ready.set(Readiness::READABLE, read_closed || !tcb.rcv.buffer.is_empty());
+    let readable = urgent::readable(&tcb.rcv, tcb.settings.oob_inline) > 0;
+    ready.set(Readiness::READABLE, read_closed || readable);
     ready.set(Readiness::READ_CLOSED, read_closed);
-    ready.set(Readiness::ERROR, tcb.error.is_some());
-    ready.set(Readiness::URGENT, tcb.rcv.urgent.is_some());
+    let notices = tcb.notices.as_ref().is_some_and(|notices| !notices.is_empty());
+    ready.set(Readiness::ERROR, tcb.error.is_some() || notices);
+    ready.set(Readiness::URGENT, tcb.rcv.urgent.as_ref().is_some_and(|mark| mark.is_pending()));
     let connecting = matches!(tcb.state, State::SynSent | State::SynReceived);
     let write_closed = !tcb.may_send();
     ready.set(Readiness::WRITE_CLOSED, write_closed);
     // As Linux: a third of the buffer free makes it worth waking the writer.
     let buffer = &tcb.snd.buffer;
     let room = buffer.free() > 0 && buffer.free() >= buffer.limit / 3;
-    let room = room && !tcb.snd.short && tcb.unsent() < tcb.settings.not_sent_lowat;
+    // The same for what is unsent: half of the limit.
+    let lowat = tcb.settings.not_sent_lowat;
+    let room = room && !tcb.snd.short && (lowat == usize::MAX || tcb.unsent() * 2 < lowat);
     ready.set(Readiness::WRITABLE, (!connecting && (room || write_closed)) || over);
     ready
 }
@@ -128,6 +139,7 @@ fn connection(now: Instant, tcb: &Tcb) -> Info {
         u32::MAX => u32::MAX,
         bytes => bytes / mss,
     };
+    let (busy_time, rwnd_limited, sndbuf_limited) = tcb.chrono.sums(now);
     let timer = tcb.timers.next().map(|(timer, at)| (shown(tcb, timer), at.since(now)));
     Info {
         receive_queue: rcv.buffer.len(),
@@ -156,7 +168,7 @@ fn connection(now: Instant, tcb: &Tcb) -> Info {
         pmtu: snd.pmtu,
         rtt: tcb.rtt.srtt().unwrap_or_default(),
         rttvar: tcb.rtt.rttvar(),
-        min_rtt: tcb.rtt.min_rtt().unwrap_or_default(),
+        min_rtt: tcb.min_rtt.least().unwrap_or_default(),
         ssthresh,
         cwnd: cwnd / mss,
         cwnd_bytes: cwnd,
@@ -173,12 +185,21 @@ fn connection(now: Instant, tcb: &Tcb) -> Info {
         bytes_received: rcv.position,
         bytes_sent: totals.bytes_sent,
         bytes_retrans: totals.bytes_retrans,
-        segs_out: totals.segs_out,
-        segs_in: totals.segs_in,
-        data_segs_out: totals.data_segs_out,
-        data_segs_in: totals.data_segs_in,
-        pacing_rate: tcb.congestion.pacing_rate().unwrap_or(u64::MAX),
+        segs_out: totals.segs_out.into(),
+        segs_in: totals.segs_in.into(),
+        data_segs_out: totals.data_segs_out.into(),
+        data_segs_in: totals.data_segs_in.into(),
+        delivery_rate: tcb.rate.bytes_per_second(),
+        app_limited: tcb.rate.is_app_limited(),
+        pacing_rate: tcb.congestion.pacing_rate().unwrap_or_else(|| natural_rate(tcb)),
+        busy_time,
+        rwnd_limited,
+        sndbuf_limited,
+        delivered: totals.delivered,
         dsack_dups: totals.duplicate_sacks,
+        rcv_rtt: tcb.tuning.rtt(tcb.rtt.srtt()),
+        rcv_space: rcv.limit as u64,
+        urgent: rcv.urgent.as_ref().map(|mark| mark.ahead(rcv.consumed())),
         rcv_ooopack: totals.out_of_order,
         delivered_ce: tcb.ecn.delivered_ce,
         received_ce: tcb.ecn.received_ce,
@@ -188,13 +209,24 @@ fn connection(now: Instant, tcb: &Tcb) -> Info {
     }
 }
 
+/// The rate at which the windows of a round trip would be sent if sending were paced, by Linux's
+/// formula: twice that in slow start, where the window doubles, else 1.2 times.
+fn natural_rate(tcb: &Tcb) -> u64 {
+    let Some(srtt) = tcb.rtt.srtt().filter(|srtt| !srtt.is_zero()) else { return u64::MAX };
+    let (cwnd, ssthresh) = (tcb.congestion.cwnd(), tcb.congestion.ssthresh());
+    let percent = if cwnd < ssthresh / 2 { 200 } else { 120 };
+    let bytes = u128::from(cwnd.max(tcb.board.flight()));
+    let rate = bytes * percent * 10_000_000 / srtt.as_nanos();
+    u64::try_from(rate).unwrap_or(u64::MAX)
+}
+
 fn shown(tcb: &Tcb, timer: Timer) -> info::Timer {
     match timer {
         Timer::Retransmit => info::Timer::Retransmit,
         Timer::Persist | Timer::Cork => info::Timer::Persist,
         Timer::DelayedAck => info::Timer::DelayedAck,
         Timer::KeepAlive => info::Timer::KeepAlive,
-        Timer::FinWait2 => info::Timer::FinWait2,
+        Timer::Unowned => info::Timer::FinWait2,
         Timer::Recovery if tcb.recovery.waits_to_probe() => info::Timer::LossProbe,
         Timer::Recovery => info::Timer::Reorder,
     }

@@ -29,13 +29,15 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
         && ack == tcb.snd.una
         && window == tcb.snd.wnd;
     let flight = tcb.board.flight();
+    let awaited = tcb.board.awaited();
     let newly_acked = if ack.gt(tcb.snd.una) { ack - tcb.snd.una } else { 0 };
     let (fack, history) = (tcb.board.fack(), *tcb.board.history());
     let mut delivery = Delivery::default();
     if newly_acked > 0 {
         advance(tcb, cx.now, ack, &mut delivery);
-        if cx.now.since(tcb.totals.confirmed) >= Duration::from_secs(1) {
-            tcb.totals.confirmed = cx.now;
+        let second = (cx.now.millis() / 1000) as u32;
+        if tcb.totals.confirmed != second {
+            tcb.totals.confirmed = second;
             cx.out.confirm(cx.now, tcb.tuple.peer().ip());
         }
     }
@@ -69,6 +71,7 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
     };
     let change = tcb.recovery.acked(&seen, &mut tcb.board);
     let marked = ecn::acknowledged(tcb, cx, segment, flight, newly_acked);
+    delivered(tcb, cx, segment, awaited);
     match change {
         Change::Began => {
             cx.events.add(Event::FastRecoveries);
@@ -158,6 +161,7 @@ fn round_trip(
     };
     if let Some(rtt) = rtt {
         tcb.rtt.sample(rtt);
+        tcb.min_rtt.sample(now, rtt);
     }
     rtt
 }
@@ -175,6 +179,25 @@ fn hear(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segment) -> Heard {
     }
     (0..heard.bogus).for_each(|_| cx.events.add(Event::BogusSacks));
     heard
+}
+
+/// What the acknowledgment says about how fast data arrives, and to whoever follows it.
+fn delivered(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segment, before: (u32, u32)) {
+    let (bytes, segments) = tcb.board.awaited();
+    let bytes = before.0.saturating_sub(bytes);
+    if bytes > 0 {
+        let segments = before.1.saturating_sub(segments);
+        tcb.totals.delivered = tcb.totals.delivered.wrapping_add(segments);
+        let una = tcb.snd.una;
+        // RFC 2018 §4: the first block is the one that the latest segment is in.
+        let newest =
+            segment.options.sack_blocks().first().map_or(una, |block| block.right.max(una));
+        let min_rtt = tcb.min_rtt.least().unwrap_or_default();
+        tcb.rate.acked(cx.now, una, newest, bytes.into(), min_rtt);
+    }
+    if let Some(notices) = &mut tcb.notices {
+        cx.events.add_many(Event::NoticesDropped, notices.acknowledged(cx.now, tcb.snd.una));
+    }
 }
 
 /// "Set SND.UNA <- SEG.ACK. Any segments on the retransmission queue that are thereby entirely

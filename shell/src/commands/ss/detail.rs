@@ -64,29 +64,32 @@ pub(super) fn info(info: &Info) -> String {
     word(info.pacing_rate != u64::MAX, format!("pacing_rate {}", rate(info.pacing_rate)));
     word(info.delivery_rate > 0, format!("delivery_rate {}", rate(info.delivery_rate)));
     word(info.delivered > 0, format!("delivered:{}", info.delivered));
+    word(info.app_limited, "app_limited".into());
     word(info.delivered_ce > 0, format!("delivered_ce:{}", info.delivered_ce));
-    for (name, time) in [
-        ("busy", info.busy_time),
-        ("rwnd_limited", info.rwnd_limited),
-        ("sndbuf_limited", info.sndbuf_limited),
-    ] {
-        word(!time.is_zero(), format!("{name}:{}ms", time.as_millis()));
+    word(!info.busy_time.is_zero(), format!("busy:{}ms", info.busy_time.as_millis()));
+    for (name, time) in
+        [("rwnd_limited", info.rwnd_limited), ("sndbuf_limited", info.sndbuf_limited)]
+    {
+        let share = 100.0 * time.as_secs_f64() / info.busy_time.as_secs_f64();
+        word(!time.is_zero(), format!("{name}:{}ms({share:.1}%)", time.as_millis()));
     }
     word(info.unacked > 0, format!("unacked:{}", info.unacked));
     let retransmitted = info.retrans > 0 || info.total_retrans > 0;
     word(retransmitted, format!("retrans:{}/{}", info.retrans, info.total_retrans));
-    for (name, count) in [
-        ("dsack_dups", info.dsack_dups),
-        ("lost", info.lost),
-        ("sacked", info.sacked),
-        ("reordering", info.reordering),
-        ("rcv_ooopack", info.rcv_ooopack),
-        ("notsent", info.notsent_bytes),
-    ] {
+    for (name, count) in
+        [("lost", info.lost), ("sacked", info.sacked), ("dsack_dups", info.dsack_dups)]
+    {
         word(count > 0, format!("{name}:{count}"));
     }
-    word(true, format!("snd_wnd:{} rcv_wnd:{}", info.snd_wnd, info.rcv_wnd));
+    // Three is what every connection begins with.
+    word(info.reordering > 0 && info.reordering != 3, format!("reordering:{}", info.reordering));
+    word(!info.rcv_rtt.is_zero(), format!("rcv_rtt:{}", millis(info.rcv_rtt)));
+    word(info.rcv_space > 0, format!("rcv_space:{}", info.rcv_space));
+    word(info.notsent_bytes > 0, format!("notsent:{}", info.notsent_bytes));
     word(!info.min_rtt.is_zero(), format!("minrtt:{}", millis(info.min_rtt)));
+    word(info.rcv_ooopack > 0, format!("rcv_ooopack:{}", info.rcv_ooopack));
+    word(info.snd_wnd > 0, format!("snd_wnd:{}", info.snd_wnd));
+    word(info.rcv_wnd > 0, format!("rcv_wnd:{}", info.rcv_wnd));
     words.join(" ")
 }
 
@@ -142,8 +145,29 @@ mod tests {
         facts.options.window_scale = Some((7, 6));
         let text = info(&facts);
         assert!(text.starts_with("newreno wscale:7,6 rto:204 rtt:1.5/0.75 mss:1460 cwnd:10 "));
-        assert!(text.contains(" send 77.87Mbps ") && text.contains(" retrans:0/2 "), "{text}");
+        assert!(text.contains(" send 77.87Mbps ") && text.ends_with(" retrans:0/2"), "{text}");
         assert!(!text.contains("ssthresh") && !text.contains("pacing_rate"), "{text}");
+    }
+
+    /// As iproute2's `tcp_stats_print` orders them.
+    #[test]
+    fn what_a_sender_waited_for_comes_with_its_share_of_the_time() {
+        let any = "0.0.0.0:0".parse().unwrap();
+        let mut facts = Info::new(None, tcp::State::Established, any, any);
+        facts.busy_time = Duration::from_millis(400);
+        facts.rwnd_limited = Duration::from_millis(50);
+        facts.delivery_rate = 125_000;
+        facts.delivered = 7;
+        facts.app_limited = true;
+        facts.reordering = 3;
+        facts.notsent_bytes = 9;
+        facts.min_rtt = Duration::from_micros(1250);
+        facts.rcv_ooopack = 2;
+        facts.snd_wnd = 1000;
+        let text = info(&facts);
+        let end = "delivery_rate 1.00Mbps delivered:7 app_limited busy:400ms \
+                   rwnd_limited:50ms(12.5%) notsent:9 minrtt:1.25 rcv_ooopack:2 snd_wnd:1000";
+        assert!(text.ends_with(end), "{text}");
     }
 
     #[test]
