@@ -94,7 +94,7 @@ impl TcpStream {
     }
 
     /// The largest segment in bytes (TCP_MAXSEG); to name it to the peer too, set it before
-    /// connecting ([`ConnectOptions::settings`]).
+    /// connecting ([`ConnectOptions`](crate::ConnectOptions)).
     pub fn set_max_segment(&self, bytes: u16) -> io::Result<()> {
         self.set(tcp::Setting::MaxSegment(bytes))
     }
