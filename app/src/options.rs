@@ -130,6 +130,15 @@ pub(crate) struct Options {
     /// TCP's congestion control
     #[arg(long, value_name = "NAME", help_heading = "Layers")]
     pub(crate) cc: Option<String>,
+    /// TCP's loss recovery
+    #[arg(long, value_name = "NAME", help_heading = "Layers")]
+    pub(crate) recovery: Option<String>,
+    /// TCP's reassembly of what comes out of order
+    #[arg(long, value_name = "NAME", help_heading = "Layers")]
+    pub(crate) reassembly: Option<String>,
+    /// TCP's estimator of the round-trip time
+    #[arg(long, value_name = "NAME", help_heading = "Layers")]
+    pub(crate) rtt: Option<String>,
     /// TCP's explicit congestion notification: `off` (the default), `accept` or `on`
     #[arg(long, value_name = "MODE", help_heading = "Layers")]
     pub(crate) ecn: Option<String>,
@@ -173,6 +182,9 @@ impl Options {
             udp,
             tcp,
             cc,
+            recovery,
+            reassembly,
+            rtt,
             ecn,
             neighbour,
             debug,
@@ -204,6 +216,9 @@ impl Options {
             udp: udp.or(under.udp),
             tcp: tcp.or(under.tcp),
             cc: cc.or(under.cc),
+            recovery: recovery.or(under.recovery),
+            reassembly: reassembly.or(under.reassembly),
+            rtt: rtt.or(under.rtt),
             ecn: ecn.or(under.ecn),
             neighbour: longer(neighbour, under.neighbour),
             debug: longer(debug, under.debug),

@@ -6,7 +6,7 @@
 
 use anyhow::{Context as _, bail};
 use netdev::MacAddr;
-use tcp::EcnMode;
+use tcp::{EcnMode, Part};
 
 use crate::options::Options;
 
@@ -70,14 +70,12 @@ pub(crate) const UDP: &[Entry<Datagrams>] = &[
 
 /// Streams.
 pub(crate) const TCP: &[Entry<Streams>] = &[
-    entry("rfc9293", "all of RFC 9293, NewReno, window scaling, timestamps", |seed, options| {
+    entry("rfc9293", "all of RFC 9293, and what came since; its parts follow", |seed, options| {
         let mut config = tcp::Config::default();
-        if let Some(name) = &options.cc {
-            let names: Vec<_> = tcp::CONGESTION_CONTROLS.iter().map(|part| part.name).collect();
-            config.congestion = tcp::find(tcp::CONGESTION_CONTROLS, name).with_context(|| {
-                format!("there is no --cc `{name}`; there is: {}", names.join(", "))
-            })?;
-        }
+        set("cc", &mut config.congestion, tcp::CONGESTION_CONTROLS, &options.cc)?;
+        set("recovery", &mut config.recovery, tcp::LOSS_RECOVERIES, &options.recovery)?;
+        set("reassembly", &mut config.reassembly, tcp::REASSEMBLIES, &options.reassembly)?;
+        set("rtt", &mut config.rtt, tcp::ESTIMATORS, &options.rtt)?;
         if let Some(mode) = &options.ecn {
             config.ecn = match mode.as_str() {
                 "off" => EcnMode::Off,
@@ -89,8 +87,17 @@ pub(crate) const TCP: &[Entry<Streams>] = &[
         Ok(Box::new(tcp::Tcp::new(config, seed)))
     }),
     entry("small", "a TCP to be read in one evening", |seed, options| {
-        if let Some(cc) = &options.cc {
-            bail!("--tcp small has no congestion control, so --cc {cc} means nothing to it");
+        for (option, name) in [
+            ("cc", &options.cc),
+            ("recovery", &options.recovery),
+            ("reassembly", &options.reassembly),
+            ("rtt", &options.rtt),
+        ] {
+            if let Some(name) = name {
+                bail!(
+                    "--tcp small has its parts built in, so --{option} {name} means nothing to it"
+                );
+            }
         }
         if let Some(mode) = options.ecn.as_deref().filter(|mode| *mode != "off") {
             bail!("--tcp small has no ECN, so --ecn {mode} means nothing to it");
@@ -98,6 +105,21 @@ pub(crate) const TCP: &[Entry<Streams>] = &[
         Ok(Box::new(tcp::SmallTcp::new(seed)))
     }),
 ];
+
+/// Exchanges one of TCP's parts, where `name` names another.
+fn set<T: ?Sized>(
+    option: &str,
+    part: &mut &'static Part<T>,
+    parts: &'static [Part<T>],
+    name: &Option<String>,
+) -> anyhow::Result<()> {
+    let Some(name) = name else { return Ok(()) };
+    *part = tcp::find(parts, name).with_context(|| {
+        let names: Vec<_> = parts.iter().map(|part| part.name).collect();
+        format!("there is no --{option} `{name}`; there is: {}", names.join(", "))
+    })?;
+    Ok(())
+}
 
 /// The entry called `name`, or the first where no name is given.
 pub(crate) fn pick<'a, Make>(
@@ -115,16 +137,32 @@ pub(crate) fn pick<'a, Make>(
     }
 }
 
-/// What `tapip layers` prints.
+/// What `tapip layers` prints: by its option, each implementation of a layer, then of TCP's parts.
 pub(crate) fn listing() -> String {
-    fn rows<Make>(layer: &str, entries: &[Entry<Make>]) -> String {
-        let row = |(n, entry): (usize, &Entry<Make>)| {
-            let layer = if n == 0 { layer } else { "" };
+    fn rows<'a>(option: &str, entries: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+        let row = |(n, (name, about)): (usize, (&str, &str))| {
+            let option = if n == 0 { option } else { "" };
             let default = if n == 0 { " (default)" } else { "" };
-            format!("{layer:<6}{:<10}{}{default}\n", entry.name, entry.about)
+            format!("{option:<12}{name:<10}{about}{default}\n")
         };
-        entries.iter().enumerate().map(row).collect()
+        entries.enumerate().map(row).collect()
     }
-    [rows("arp", ARP), rows("ip", IP), rows("icmp", ICMP), rows("udp", UDP), rows("tcp", TCP)]
-        .concat()
+    fn layer<Make>(option: &str, entries: &[Entry<Make>]) -> String {
+        rows(option, entries.iter().map(|entry| (entry.name, entry.about)))
+    }
+    fn part<T: ?Sized>(option: &str, parts: &'static [Part<T>]) -> String {
+        rows(option, parts.iter().map(|part| (part.name, part.about)))
+    }
+    [
+        layer("arp", ARP),
+        layer("ip", IP),
+        layer("icmp", ICMP),
+        layer("udp", UDP),
+        layer("tcp", TCP),
+        part("cc", tcp::CONGESTION_CONTROLS),
+        part("recovery", tcp::LOSS_RECOVERIES),
+        part("reassembly", tcp::REASSEMBLIES),
+        part("rtt", tcp::ESTIMATORS),
+    ]
+    .concat()
 }

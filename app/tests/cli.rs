@@ -75,7 +75,7 @@ fn layers_lists_each_layer_with_its_default() {
         tapip(&dir, &args).assert().success();
         seen.push(layer);
     }
-    for layer in ["arp", "ip", "icmp", "udp", "tcp"] {
+    for layer in ["arp", "ip", "icmp", "udp", "tcp", "cc", "recovery", "reassembly", "rtt"] {
         let count = seen.iter().filter(|other| **other == layer).count();
         assert!(count >= 2, "{layer} has {count} implementations: {text}");
     }
@@ -141,6 +141,8 @@ fn bad_words_are_named() {
         (&["--config", "missing.toml"], &["missing.toml"]),
         (&["--link", "eth0"], &["eth0", "tap:NAME"]),
         (&["--link", "sim", "--tcp", "none"], &["--tcp", "none", "rfc9293"]),
+        (&["--link", "sim", "--recovery", "luck"], &["--recovery", "luck", "rack, newreno"]),
+        (&["--link", "sim", "--tcp", "small", "--rtt", "fixed"], &["--tcp small", "--rtt fixed"]),
         (&["--link", "sim", "--arp", "none"], &["--arp", "none", "static"]),
         (&["--link", "sim", "--loss", "many"], &["--loss", "many"]),
         (&["--link", "sim", "--addr", "10.0.0.1"], &["--addr", "10.0.0.1"]),
