@@ -96,6 +96,21 @@ impl CaptureFile {
         })))
     }
 
+    /// Records one packet that passed `interface`, for what is no [`Device`].
+    #[cfg(feature = "conformance")]
+    pub(crate) fn write(
+        &self,
+        now: Instant,
+        interface: &str,
+        medium: Medium,
+        direction: Direction,
+        packet: &Packet,
+    ) {
+        let mut recorder = self.recorder();
+        let interface = recorder.interface(interface, medium);
+        recorder.record(now, interface, direction, packet);
+    }
+
     fn recorder(&self) -> MutexGuard<'_, Recorder> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

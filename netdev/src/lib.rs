@@ -107,6 +107,8 @@
 mod api;
 mod capture;
 pub mod checksum;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod counters;
 mod direction;
 mod dump;

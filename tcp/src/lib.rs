@@ -110,6 +110,8 @@ mod buffers;
 mod challenge;
 mod chrono;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod congestion;
 pub mod deviations;
 mod drop_reason;

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use ip::{Handle, Header, Protocol, SocketError, Tos};
-use netdev::{Instant, Packet, Segmentation};
+use netdev::conformance::Record;
+use netdev::{Direction, Instant, Packet, Segmentation};
 
 use super::{Host, Seg, Side, seg};
 use crate::{Flags, Info, Input, Shutdown, State, Streams};
@@ -13,9 +14,6 @@ use crate::{Flags, Info, Input, Shutdown, State, Streams};
 pub const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
 /// The port that they come from.
 pub const PEER_PORT: u16 = 5000;
-
-/// How many of the last steps a failure prints.
-const PRINTED: usize = 200;
 
 /// A TCP under test at 10.0.0.1, and a peer that exists only as the segments that the test
 /// injects and expects.
@@ -54,12 +52,24 @@ pub struct Script {
     peer_nxt: u32,
     /// What the TCP under test sends next, relative, as far as was expected.
     seen_nxt: u32,
-    steps: Vec<String>,
+    record: Record,
+    /// Whether it prints the record itself when a test fails: in a case of the conformance kit,
+    /// whoever runs the case does.
+    prints: bool,
+    /// How often a timer fired.
+    fired: usize,
 }
 
 impl Script {
     /// A host at time zero, with no socket.
     pub fn new(tcp: Box<dyn Streams>) -> Script {
+        let mut script = Script::recording(tcp, Record::default());
+        script.prints = true;
+        script
+    }
+
+    /// The same, with its steps and packets in the record of a conformance case.
+    pub fn recording(tcp: Box<dyn Streams>, record: Record) -> Script {
         Script {
             host: Host::new(Side::A.addr(), tcp),
             socket: None,
@@ -71,7 +81,9 @@ impl Script {
             isn: 0,
             peer_nxt: 0,
             seen_nxt: 0,
-            steps: Vec::new(),
+            record,
+            prints: false,
+            fired: 0,
         }
     }
 
@@ -144,6 +156,7 @@ impl Script {
     fn inject_packet(&mut self, segment: &Seg, packet: Packet) -> Input {
         let ends = (segment.src.expect("completed").ip(), segment.dst.expect("completed").ip());
         let header = Header { tos: self.tos, ..Header::new(ends.0, ends.1, Protocol::TCP) };
+        self.capture(Direction::Rx, &header, &packet);
         let input = self.host.input(header, packet);
         self.step(format!("> {segment}   {input:?}"));
         input
@@ -157,10 +170,10 @@ impl Script {
     #[track_caller]
     pub fn expect(&mut self, expected: Seg) -> Seg {
         let Some(seen) = self.next_sent() else {
-            panic!("nothing was sent, expected\n  < {expected}");
+            self.record.fail(format_args!("< {expected}"), "nothing");
         };
         if let Some(why) = expected.mismatch(&seen) {
-            panic!("{why}\n  < {seen}, expected\n  < {expected}");
+            self.record.fail(format_args!("< {expected}"), format_args!("< {seen}: {why}"));
         }
         seen
     }
@@ -183,7 +196,7 @@ impl Script {
     #[track_caller]
     pub fn expect_nothing(&mut self) {
         if let Some(seen) = self.next_sent() {
-            panic!("expected nothing more, and saw\n  < {seen}");
+            self.record.fail("nothing more", format_args!("< {seen}"));
         }
     }
 
@@ -217,7 +230,7 @@ impl Script {
     #[track_caller]
     pub fn expect_state(&mut self, state: State) {
         let now = self.host.state(self.current());
-        assert_eq!(now, state, "state {now}, expected {state}");
+        self.record.expect_eq("state", now, state);
     }
 
     /// Sends on the socket; all of it has to fit.
@@ -225,7 +238,7 @@ impl Script {
     pub fn send(&mut self, data: &[u8]) {
         let taken = self.host.send(self.current(), data);
         self.step(format!("send {} bytes", data.len()));
-        assert_eq!(taken, Ok(data.len()), "bytes taken");
+        self.record.expect_eq("bytes taken", taken, Ok(data.len()));
     }
 
     /// Everything that can be received on the socket now.
@@ -242,7 +255,8 @@ impl Script {
     /// Where that is not so.
     #[track_caller]
     pub fn expect_end(&mut self) {
-        assert_eq!(self.host.receive(self.current(), 1), Ok(vec![]), "the end of the stream");
+        let seen = self.host.receive(self.current(), 1);
+        self.record.expect_eq("the end of the stream", seen, Ok(vec![]));
     }
 
     /// A receive on the socket fails so.
@@ -251,7 +265,8 @@ impl Script {
     /// Where it does not.
     #[track_caller]
     pub fn expect_receive_error(&mut self, error: SocketError) {
-        assert_eq!(self.host.receive(self.current(), 1), Err(error));
+        let seen = self.host.receive(self.current(), 1);
+        self.record.expect_eq("a receive", seen, Err(error));
     }
 
     /// Shuts one direction of the socket or both.
@@ -259,7 +274,7 @@ impl Script {
     pub fn shutdown(&mut self, how: Shutdown) {
         let result = self.host.shutdown(self.current(), how);
         self.step(format!("shutdown {how:?}"));
-        assert_eq!(result, Ok(()), "shutdown");
+        self.record.expect_eq("shutdown", result, Ok(()));
     }
 
     /// Closes the socket.
@@ -309,7 +324,8 @@ impl Script {
             self.host.now = deadline;
             return false;
         };
-        assert!(self.steps.len() < 100_000, "a timer that is always due");
+        self.fired += 1;
+        assert!(self.fired < 100_000, "a timer that is always due");
         self.host.now = due.max(self.host.now);
         self.host.poll();
         self.step("timer".to_owned());
@@ -321,6 +337,7 @@ impl Script {
             return None;
         }
         let sent = self.host.out.sent.remove(0);
+        self.capture(Direction::Tx, &sent.header, &sent.packet);
         if sent.seg.flags.contains(Flags::SYN) && sent.seg.dst == Some(self.peer) {
             self.isn = sent.seg.seq.expect("parsed");
         }
@@ -334,7 +351,7 @@ impl Script {
         if end.wrapping_sub(self.seen_nxt) < 1 << 31 && !seen.flags.contains(Flags::RST) {
             self.seen_nxt = end;
         }
-        self.steps.push(format!("{} < {seen}", sent.at));
+        self.record.step(sent.at, format_args!("< {seen}"), "");
         Some(seen)
     }
 
@@ -366,7 +383,12 @@ impl Script {
 
     fn step(&mut self, what: String) {
         let info = self.info().map(|info| line(&info)).unwrap_or_default();
-        self.steps.push(format!("{} {what}\n{:17}{info}", self.host.now, ""));
+        self.record.step(self.host.now, what, info);
+    }
+
+    /// Puts a packet into the record, with the IP header that the layer below would give it.
+    fn capture(&mut self, direction: Direction, header: &Header, payload: &Packet) {
+        self.record.datagram(self.host.now, direction, (header.src, header.dst), 6, payload);
     }
 }
 
@@ -392,17 +414,11 @@ pub(super) fn line(info: &Info) -> String {
 /// A failing test tells what happened.
 impl Drop for Script {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if self.prints && std::thread::panicking() {
             self.drain();
             let (isn, peer_isn) = (self.isn, self.peer_isn);
             eprintln!("script at {} (0 is {isn}, the peer's 0 is {peer_isn}):", self.host.now);
-            let skipped = self.steps.len().saturating_sub(PRINTED);
-            if skipped > 0 {
-                eprintln!("  ({skipped} steps before these)");
-            }
-            for step in &self.steps[skipped..] {
-                eprintln!("  {step}");
-            }
+            eprint!("{}", self.record);
         }
     }
 }

@@ -67,7 +67,7 @@ fn a_segment_that_is_not_as_expected_is_a_failure() {
 }
 
 #[test]
-#[should_panic(expected = "nothing was sent")]
+#[should_panic(expected = "seen nothing")]
 fn silence_is_a_failure() {
     Script::new(small(1)).expect(seg("A"));
 }

@@ -1,0 +1,64 @@
+//! The conformance kit: cases that hold any [`Streams`] against the RFCs.
+//!
+//! Compiled under the feature `conformance`. In a file of `tests/`, one line makes a test of each
+//! case, for an implementation that has a `new(seed: u64)`:
+//!
+//! ```no_run
+//! # // A test binary is made of it: there is nothing to run here.
+//! tcp::conformance_tests!(tcp::SmallTcp);
+//! # fn main() {}
+//! ```
+//!
+//! What an implementation does not have, it may leave out, with a reason:
+//! `conformance_tests!(MyTcp, except: [("timestamps_are_echoed", "no options but MSS")])`. Such a
+//! case has to fail.
+
+use netdev::conformance::{Bench, Case, Subject};
+
+use crate::Streams;
+use crate::testing::Script;
+
+pub mod opening;
+
+#[doc(hidden)]
+pub use netdev::conformance::{Again, check};
+
+/// Makes an implementation from a seed.
+pub type Make = fn(u64) -> Box<dyn Streams>;
+
+/// Every case, a slice for each file.
+pub const KIT: &[&[Case<Make>]] = &[opening::CASES];
+
+impl Bench<Make> for Script {
+    fn new(subject: &Subject<Make>) -> Script {
+        Script::recording(subject.make(), subject.record.clone())
+    }
+}
+
+/// Makes a test of each case of the kit.
+///
+/// `conformance_tests!(MyTcp)` calls `MyTcp::new(seed)`;
+/// `conformance_tests!(make: |seed| Box::new(…))` says how else to make one. Both take
+/// `except: [("name", "reason"), …]` after that.
+#[macro_export]
+macro_rules! conformance_tests {
+    (make: $make:expr $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {
+        const MAKE: $crate::conformance::Make = $make;
+        const EXCEPTIONS: &[(&str, &str)] = &[$($($exception),*)?];
+
+        $crate::conformance_tests! { @files opening opening_cases }
+    };
+    ($tcp:ty $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {
+        $crate::conformance_tests! {
+            make: |seed| Box::new(<$tcp>::new(seed)) $(, except: [$($exception),*])?
+        }
+    };
+    (@files $($file:ident $tests:ident)+) => {
+        $(mod $file {
+            $crate::$tests! {
+                $crate::conformance::check, $crate::conformance::Again::new,
+                $crate::conformance::$file::CASES, super::MAKE, super::EXCEPTIONS
+            }
+        })+
+    };
+}
