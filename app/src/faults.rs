@@ -51,9 +51,17 @@ mod tests {
             ..Options::default()
         };
         let (tx, rx) = parse(&options).unwrap();
-        assert_eq!((tx.loss.value(), rx.loss.value()), (0.01, 0.5));
+        assert_eq!((tx.loss.share(), rx.loss.share()), (0.01, 0.5));
         assert_eq!((tx.delay, rx.delay), (Duration::from_millis(20), Duration::from_millis(20)));
         assert!(parse(&Options::default()).unwrap().0.is_perfect());
+    }
+
+    #[test]
+    fn losses_may_come_in_bursts() {
+        let options = Options { loss: Some("ge:1%,25%/2%".into()), ..Options::default() };
+        let (tx, rx) = parse(&options).unwrap();
+        assert_eq!(tx.loss.to_string(), "ge:1%,25%,100%,0%");
+        assert_eq!(rx.loss.to_string(), "2%");
     }
 
     #[test]

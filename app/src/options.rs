@@ -85,8 +85,8 @@ pub(crate) struct Options {
     /// Print a line for every packet
     #[arg(long, num_args = 0, default_missing_value = "true")]
     pub(crate) trace: Option<bool>,
-    /// Lose packets: `1%`, or `1%/2%` for out and in
-    #[arg(long, value_name = "SHARE", help_heading = "Faults (OUT/IN, or one for both)")]
+    /// Lose packets: `1%`, in bursts `ge:1%,25%` (turns bad, turns good), or `1%/2%` for out and in
+    #[arg(long, value_name = "LOSS", help_heading = "Faults (OUT/IN, or one for both)")]
     pub(crate) loss: Option<String>,
     /// Duplicate packets
     #[arg(long, value_name = "SHARE", help_heading = "Faults (OUT/IN, or one for both)")]

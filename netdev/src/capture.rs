@@ -38,9 +38,8 @@ const NANOSECONDS: u8 = 9;
 /// filled in, in the record only.
 pub struct Capture {
     inner: Box<dyn Device>,
-    file: CaptureFile,
+    interface: CaptureInterface,
     directions: Directions,
-    interface: u32,
 }
 
 /// A pcapng file that captures write to. A clone is a handle on the same file.
@@ -49,6 +48,14 @@ pub struct Capture {
 /// When writing fails, it is logged once, and nothing more is recorded.
 #[derive(Clone)]
 pub struct CaptureFile(Arc<Mutex<Recorder>>);
+
+/// One interface of a [`CaptureFile`]: what a [`Capture`] records to, for whoever moves packets
+/// without a device.
+#[derive(Clone)]
+pub struct CaptureInterface {
+    file: CaptureFile,
+    number: u32,
+}
 
 /// Why a capture file could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -96,23 +103,26 @@ impl CaptureFile {
         })))
     }
 
-    /// Records one packet that passed `interface`, for what is no [`Device`].
-    #[cfg(feature = "conformance")]
-    pub(crate) fn write(
-        &self,
-        now: Instant,
-        interface: &str,
-        medium: Medium,
-        direction: Direction,
-        packet: &Packet,
-    ) {
-        let mut recorder = self.recorder();
-        let interface = recorder.interface(interface, medium);
-        recorder.record(now, interface, direction, packet);
+    /// An interface of the file; whoever asks with the same name and medium shares it.
+    pub fn interface(&self, name: &str, medium: Medium) -> CaptureInterface {
+        let number = self.recorder().interface(name, medium);
+        CaptureInterface { file: self.clone(), number }
+    }
+
+    /// Writes what was recorded so far.
+    pub fn flush(&self) {
+        self.recorder().flush();
     }
 
     fn recorder(&self) -> MutexGuard<'_, Recorder> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CaptureInterface {
+    /// Records a packet that passes now.
+    pub fn record(&self, now: Instant, direction: Direction, packet: &Packet) {
+        self.file.recorder().record(now, self.number, direction, packet);
     }
 }
 
@@ -194,12 +204,8 @@ impl Drop for Recorder {
 impl Capture {
     /// Records the packets that pass `inner` in `directions`, as an interface of its name.
     pub fn new(inner: Box<dyn Device>, file: CaptureFile, directions: Directions) -> Capture {
-        let interface = file.recorder().interface(inner.name(), inner.capabilities().medium);
-        Capture { inner, file, directions, interface }
-    }
-
-    fn record(&self, now: Instant, direction: Direction, packet: &Packet) {
-        self.file.recorder().record(now, self.interface, direction, packet);
+        let interface = file.interface(inner.name(), inner.capabilities().medium);
+        Capture { inner, interface, directions }
     }
 }
 
@@ -220,21 +226,21 @@ impl Device for Capture {
         // is gone by the time that it is known.
         let copy = packet.clone();
         self.inner.transmit(now, packet)?;
-        self.record(now, Direction::Tx, &copy);
+        self.interface.record(now, Direction::Tx, &copy);
         Ok(())
     }
 
     fn receive(&mut self, now: Instant) -> Option<Packet> {
         let packet = self.inner.receive(now)?;
         if Direction::Rx.is_in(self.directions) {
-            self.record(now, Direction::Rx, &packet);
+            self.interface.record(now, Direction::Rx, &packet);
         }
         Some(packet)
     }
 
     fn flush(&mut self, now: Instant) {
         self.inner.flush(now);
-        self.file.recorder().flush();
+        self.interface.file.flush();
     }
 
     fn poll_at(&self) -> Option<Instant> {
@@ -264,7 +270,7 @@ impl Device for Capture {
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        self.file.recorder().flush();
+        self.interface.file.flush();
     }
 }
 

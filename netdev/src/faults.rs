@@ -1,12 +1,13 @@
 //! A decorator that makes a link as bad as wanted.
 
+mod loss;
 mod path;
 mod quantity;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use path::Path;
-pub use path::{FaultConfig, FaultCounts};
+pub use loss::{GilbertElliott, Loss};
+pub use path::{FaultConfig, FaultCounts, FaultPath};
 pub use quantity::{ParseQuantityError, Probability, Rate, parse_duration};
 
 use crate::ethernet;
@@ -49,8 +50,8 @@ pub struct FaultInjector {
     inner: Box<dyn Device>,
     medium: Medium,
     control: FaultControl,
-    tx: Path,
-    rx: Path,
+    tx: FaultPath,
+    rx: FaultPath,
     /// When receiving stopped with packets still waiting.
     unfinished: Option<Instant>,
     /// What the inner device's full queue and senseless packets cost.
@@ -83,8 +84,8 @@ impl FaultInjector {
             medium: inner.capabilities().medium,
             inner,
             control: FaultControl(Arc::new(Mutex::new([way(rx), way(tx)]))),
-            tx: Path::new(seeds.u64(..)),
-            rx: Path::new(seeds.u64(..)),
+            tx: FaultPath::new(seeds.u64(..)),
+            rx: FaultPath::new(seeds.u64(..)),
             unfinished: None,
             drops: Counts::default(),
         }

@@ -129,13 +129,13 @@ mod unix_link;
 mod wire;
 
 pub use api::{Capabilities, Device, DropReason, Interest, LinkState, Medium, Stats};
-pub use capture::{Capture, CaptureError, CaptureFile};
+pub use capture::{Capture, CaptureError, CaptureFile, CaptureInterface};
 pub use counters::{Counter, Counts, Reason};
 pub use direction::{Direction, Directions};
 pub use dump::describe;
 pub use faults::{
-    FaultConfig, FaultControl, FaultCounts, FaultInjector, ParseQuantityError, Probability, Rate,
-    parse_duration,
+    FaultConfig, FaultControl, FaultCounts, FaultInjector, FaultPath, GilbertElliott, Loss,
+    ParseQuantityError, Probability, Rate, parse_duration,
 };
 pub use instant::{Instant, sooner};
 #[cfg(target_os = "linux")]

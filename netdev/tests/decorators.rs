@@ -88,7 +88,8 @@ fn every_order_passes_packets_and_all_else_through() {
 #[test]
 fn every_order_has_the_same_faults_and_counts_them() {
     let delay = Duration::from_millis(10);
-    let faults = FaultConfig { loss: Probability::new(0.5), delay, ..FaultConfig::default() };
+    let faults =
+        FaultConfig { loss: Probability::new(0.5).into(), delay, ..FaultConfig::default() };
     for order in &ORDERS[..6] {
         let (near, mut far) = UnixLink::pair().unwrap();
         let mut near = stack(near, order, faults, &Lines::default());

@@ -82,7 +82,7 @@ fn a_broadcast_address_is_pinged_only_on_purpose() {
 #[test]
 fn after_some_replies_the_missing_ones_are_not_waited_for_long() {
     let dice = netdev::FaultConfig {
-        loss: netdev::Probability::new(0.5),
+        loss: netdev::Probability::new(0.5).into(),
         ..netdev::FaultConfig::default()
     };
     let (mut a, _b) = support::pair_over(|device| {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use ip::{Readiness, SocketError};
-use netdev::Instant;
+use netdev::{GilbertElliott, Instant, Probability};
 use tcp::testing::{LinkConfig, Side, World, pattern};
 use tcp::{Config, Tcp};
 
@@ -58,37 +58,37 @@ pub struct Outcome {
     pub timeouts: u64,
 }
 
-/// Losses in bursts, by Gilbert and Elliott: a path is good or bad, goes from one to the other by
-/// chance at each packet, and loses half of the packets while it is bad.
+/// Losses in bursts, each direction on its own: half of the packets while a path is bad, for
+/// eight packets on average.
 #[derive(Debug)]
 pub struct Bursts {
     rng: fastrand::Rng,
-    /// The chance to turn bad.
-    worsens: f64,
+    model: GilbertElliott,
     is_bad: [bool; 2],
 }
 
 impl Bursts {
     /// The share of packets that a bad path loses.
     const LOST: f64 = 0.5;
-    /// The chance that a bad path turns good: it is bad for eight packets on average.
+    /// The chance that a bad path turns good.
     const IMPROVES: f64 = 1.0 / 8.0;
 
     /// Losses that come to `share` of all packets in the long run; less than a half.
     pub fn new(share: f64, seed: u64) -> Bursts {
         let bad = share / Self::LOST;
         let worsens = Self::IMPROVES * bad / (1.0 - bad);
-        Bursts { rng: fastrand::Rng::with_seed(seed), worsens, is_bad: [false; 2] }
+        let model = GilbertElliott {
+            worsens: Probability::new(worsens),
+            improves: Probability::new(Self::IMPROVES),
+            lost_when_bad: Probability::new(Self::LOST),
+            lost_when_good: Probability::NEVER,
+        };
+        Bursts { rng: fastrand::Rng::with_seed(seed), model, is_bad: [false; 2] }
     }
 
     /// Whether the next packet from `from` is lost.
     pub fn lose(&mut self, from: Side) -> bool {
-        let is_bad = &mut self.is_bad[from as usize];
-        let turns = if *is_bad { Self::IMPROVES } else { self.worsens };
-        if self.rng.f64() < turns {
-            *is_bad = !*is_bad;
-        }
-        *is_bad && self.rng.f64() < Self::LOST
+        self.model.loses(&mut self.is_bad[from as usize], &mut self.rng)
     }
 }
 
@@ -199,22 +199,5 @@ fn forget(world: &mut World) {
     if world.log.len() > 10 * LOGGED {
         let old = world.log.len() - LOGGED;
         world.log.drain(..old);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bursts_come_to_their_share_and_are_bursts() {
-        let mut bursts = Bursts::new(0.02, 1);
-        let lost: Vec<bool> = (0..1_000_000).map(|_| bursts.lose(Side::A)).collect();
-        let count = |pair: &[bool]| pair.iter().all(|lost| *lost);
-        let share = lost.iter().filter(|lost| **lost).count() as f64 / 1e6;
-        assert!((0.018..0.022).contains(&share), "{share}");
-        let pairs = lost.windows(2).filter(|pair| count(pair)).count() as f64 / 1e6;
-        // Each on its own would make 0.0004 of it; a burst goes on with 7/8 of a half.
-        assert!((0.3..0.6).contains(&(pairs / share)), "{pairs}");
     }
 }

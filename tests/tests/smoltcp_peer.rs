@@ -131,7 +131,7 @@ fn bulk_both_ways_when_we_connect(tcp: MakeTcp) {
 fn bulk_over_bad_links_in_both_roles(tcp: MakeTcp) {
     let chance = Probability::new;
     let faults = |loss, duplicate, reorder| FaultConfig {
-        loss: chance(loss),
+        loss: chance(loss).into(),
         duplicate: chance(duplicate),
         reorder: chance(reorder),
         delay: Duration::from_millis(5),

@@ -3,7 +3,7 @@ use std::sync::mpsc;
 use pcap_file::pcapng::{Block, PcapNgReader};
 
 use super::*;
-use crate::{FaultConfig, FaultInjector, Loopback, Probability, Wire};
+use crate::{FaultConfig, FaultInjector, Loopback, Loss, Probability, Wire};
 
 /// What was written, also while the captures still exist.
 #[derive(Clone, Default)]
@@ -96,7 +96,7 @@ fn two_taps_around_a_fault_injector_share_a_file_and_comment_the_faults() {
     let file = CaptureFile::new(output.clone(), Duration::ZERO);
     let (near, mut far) = Wire::pair(Duration::ZERO);
     let twice = FaultConfig { duplicate: Probability::ALWAYS, ..FaultConfig::default() };
-    let lost = FaultConfig { loss: Probability::ALWAYS, ..FaultConfig::default() };
+    let lost = FaultConfig { loss: Loss::ALWAYS, ..FaultConfig::default() };
     let below = Capture::new(Box::new(near), file.clone(), Directions::TX);
     let faults = FaultInjector::new(Box::new(below), twice, lost, 1);
     let mut above = Capture::new(Box::new(faults), file, Directions::RX);

@@ -134,7 +134,7 @@ impl Record {
         let file = CaptureFile::new(File::create(path)?, Duration::ZERO);
         for recorded in &self.0.borrow().packets {
             let Recorded { at, interface, medium, direction, packet } = recorded;
-            file.write(*at, interface, *medium, *direction, packet);
+            file.interface(interface, *medium).record(*at, *direction, packet);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::loss::Loss;
 use super::quantity::{Probability, Rate};
 use crate::checksum;
 use crate::ethernet;
@@ -24,7 +25,7 @@ const REORDER_DEPTH: u32 = 4;
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct FaultConfig {
     /// It is lost.
-    pub loss: Probability,
+    pub loss: Loss,
     /// It comes twice.
     pub duplicate: Probability,
     /// One bit of it is flipped, behind the link header. Only in IPv4 datagrams: on a real link a
@@ -64,14 +65,19 @@ pub struct FaultCounts {
     pub delayed: u64,
 }
 
-/// The packets on their way in one direction.
+/// The packets on their way in one direction of a link, and the dice that say what becomes of
+/// them: what a [`FaultInjector`](crate::FaultInjector) has two of, for whoever builds links.
+///
+/// It has no configuration of its own: that may be another at each call.
 #[derive(Debug)]
-pub(super) struct Path {
+pub struct FaultPath {
     rng: fastrand::Rng,
     /// With the time when each is through; times never go down.
     on_the_way: VecDeque<(Instant, Packet)>,
     /// Packets that let others pass.
     aside: Vec<Aside>,
+    /// Whether losses in bursts are in a burst.
+    is_bad: bool,
     /// When each packet that waits by the rate has left.
     departures: VecDeque<Instant>,
     /// When the last packet is through.
@@ -90,7 +96,7 @@ struct Aside {
 impl Default for FaultConfig {
     fn default() -> FaultConfig {
         FaultConfig {
-            loss: Probability::NEVER,
+            loss: Loss::NEVER,
             duplicate: Probability::NEVER,
             corrupt: Probability::NEVER,
             mark: Probability::NEVER,
@@ -109,35 +115,38 @@ impl FaultConfig {
     pub fn is_perfect(&self) -> bool {
         let FaultConfig { loss, duplicate, corrupt, mark, reorder, rate, queue: _, delay, jitter } =
             *self;
-        [loss, duplicate, corrupt, mark, reorder].iter().all(|p| *p == Probability::NEVER)
+        loss.is_never()
+            && [duplicate, corrupt, mark, reorder].iter().all(|p| *p == Probability::NEVER)
             && rate.is_none()
             && [delay, jitter] == [Duration::ZERO; 2]
     }
 }
 
-impl Path {
-    pub(super) fn new(seed: u64) -> Path {
-        Path {
+impl FaultPath {
+    /// An empty path; all its accidents follow from `seed`.
+    pub fn new(seed: u64) -> FaultPath {
+        FaultPath {
             rng: fastrand::Rng::with_seed(seed),
             on_the_way: VecDeque::new(),
             aside: Vec::new(),
+            is_bad: false,
             departures: VecDeque::new(),
             last: Instant::ZERO,
         }
     }
 
     /// Whether nothing is on its way.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// How many packets are on their way.
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.on_the_way.len() + self.aside.len()
     }
 
     /// Sends a packet on its way. It is one packet, with all its checksums in it.
-    pub(super) fn push(
+    pub fn push(
         &mut self,
         now: Instant,
         medium: Medium,
@@ -146,7 +155,7 @@ impl Path {
         mut packet: Packet,
     ) {
         self.release(now, config);
-        if config.loss.happens(&mut self.rng) {
+        if config.loss.happens(&mut self.is_bad, &mut self.rng) {
             counts.lost += 1;
             return;
         }
@@ -168,14 +177,14 @@ impl Path {
     }
 
     /// The next packet that is through.
-    pub(super) fn pop(&mut self, now: Instant, config: &FaultConfig) -> Option<Packet> {
+    pub fn pop(&mut self, now: Instant, config: &FaultConfig) -> Option<Packet> {
         self.release(now, config);
         self.on_the_way.front().filter(|(at, _)| *at <= now)?;
         self.on_the_way.pop_front().map(|(_, packet)| packet)
     }
 
     /// When the next packet is through.
-    pub(super) fn poll_at(&self) -> Option<Instant> {
+    pub fn poll_at(&self) -> Option<Instant> {
         let aside = self.aside.iter().map(|aside| aside.until).min();
         sooner(aside, self.on_the_way.front().map(|(at, _)| *at))
     }

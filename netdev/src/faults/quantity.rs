@@ -31,6 +31,12 @@ pub enum ParseQuantityError {
     /// Not a probability.
     #[error("`{0}` is not a probability: 0% to 100%, or 0 to 1, as `2%` or `0.02`")]
     Probability(String),
+    /// Not a model of bursts.
+    #[error(
+        "`{0}` is no model of losses in bursts: ge:WORSENS,IMPROVES[,LOST-WHEN-BAD\
+         [,LOST-WHEN-GOOD]], as `ge:1%,25%`"
+    )]
+    Bursts(String),
     /// Not a rate.
     #[error(
         "`{0}` is not a rate: a number above 0 with bit, kbit, mbit, gbit, byte, kbyte, mbyte or \

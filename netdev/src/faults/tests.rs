@@ -8,7 +8,7 @@ use crate::checksum::Sum;
 use crate::{Faults, Wire, WireConfig, WireEnd};
 
 const NONE: FaultConfig = FaultConfig {
-    loss: Probability::NEVER,
+    loss: Loss::NEVER,
     duplicate: Probability::NEVER,
     corrupt: Probability::NEVER,
     mark: Probability::NEVER,
@@ -94,23 +94,44 @@ fn a_perfect_link_is_not_there_at_all() {
 
 #[test]
 fn losses_come_as_often_as_told_and_are_counted() {
-    let loss = Probability::new(0.1);
+    let loss = Loss::Random(Probability::new(0.1));
     let (numbers, counts) = sent(FaultConfig { loss, ..NONE }, 10_000, 1);
     // Ten standard deviations of 30 each way: this seed or another, it holds.
     assert!((700..1300).contains(&counts.lost), "{counts:?}");
     assert_eq!(numbers.len() as u64, 10_000 - counts.lost);
     assert!(numbers.is_sorted());
 
-    let (mut near, _far) = injector(FaultConfig { loss: Probability::ALWAYS, ..NONE }, NONE, 1);
+    let (mut near, _far) = injector(FaultConfig { loss: Loss::ALWAYS, ..NONE }, NONE, 1);
     near.transmit(Instant::ZERO, frame(1, 60)).unwrap();
     assert_eq!(near.stats().drops[DropReason::FaultLoss], 1);
     assert_eq!(near.stats().tx_packets, 0);
 }
 
 #[test]
+fn losses_in_bursts_are_a_matter_of_each_direction() {
+    let bursts = GilbertElliott::new(Probability::new(0.02), Probability::new(0.2));
+    let (numbers, counts) = sent(FaultConfig { loss: bursts.into(), ..NONE }, 10_000, 1);
+    // 1/11 of all in bursts of five: ten standard deviations of some 90 each way.
+    assert!((400..1900).contains(&counts.lost), "{counts:?}");
+    let gaps = numbers.windows(2).filter(|pair| pair[1] - pair[0] > 1).count() as u64;
+    assert!(counts.lost > 3 * gaps && counts.lost < 8 * gaps, "{} in {gaps}", counts.lost);
+
+    // Never good again, once it was bad: what comes the other way is another link.
+    let dead = GilbertElliott::new(Probability::ALWAYS, Probability::NEVER);
+    let config = FaultConfig { loss: dead.into(), ..NONE };
+    let (mut near, mut far) = injector(config, config, 1);
+    let back = FaultConfig::default();
+    near.control().set_faults(Direction::Rx, back);
+    near.transmit(Instant::ZERO, frame(1, 60)).unwrap();
+    far.transmit(Instant::ZERO, frame(2, 60)).unwrap();
+    assert!(far.receive(Instant::ZERO).is_none());
+    assert_eq!(near.receive(Instant::ZERO).map(|packet| number(&packet)), Some(2));
+}
+
+#[test]
 fn one_seed_gives_one_run_and_another_seed_another() {
     let config = FaultConfig {
-        loss: Probability::new(0.1),
+        loss: Probability::new(0.1).into(),
         duplicate: Probability::new(0.1),
         reorder: Probability::new(0.1),
         jitter: ms(3),
@@ -122,7 +143,7 @@ fn one_seed_gives_one_run_and_another_seed_another() {
 
 #[test]
 fn the_directions_are_independent() {
-    let lossy = FaultConfig { loss: Probability::new(0.5), ..NONE };
+    let lossy = FaultConfig { loss: Probability::new(0.5).into(), ..NONE };
     let (mut near, mut far) = injector(NONE, lossy, 1);
     for i in 0..200 {
         near.transmit(Instant::ZERO, frame(i, 60)).unwrap();
@@ -264,7 +285,7 @@ fn what_is_received_can_be_late_too() {
 
 #[test]
 fn a_stream_of_lost_packets_does_not_hold_the_caller() {
-    let (mut near, mut far) = injector(NONE, FaultConfig { loss: Probability::ALWAYS, ..NONE }, 1);
+    let (mut near, mut far) = injector(NONE, FaultConfig { loss: Loss::ALWAYS, ..NONE }, 1);
     for i in 0..300 {
         far.transmit(Instant::ZERO, frame(i, 60)).unwrap();
     }
@@ -327,7 +348,7 @@ proptest! {
     ) {
         let p: Vec<_> = p.into_iter().map(Probability::new).collect();
         let config = FaultConfig {
-            loss: p[0], duplicate: p[1], corrupt: p[2], mark: p[3], reorder: p[4],
+            loss: p[0].into(), duplicate: p[1], corrupt: p[2], mark: p[3], reorder: p[4],
             rate: limited.then(|| Rate::from_bits_per_second(1_000_000).unwrap()), queue,
             delay: ms(delay), jitter: ms(jitter),
         };

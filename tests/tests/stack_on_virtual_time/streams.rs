@@ -96,7 +96,7 @@ fn r12_a_lost_syn_and_a_lost_syn_ack_are_sent_again(tcp: MakeTcp) {
         let mut world = World::pair_on(tcp, left, right);
         // The neighbours are known, so that TCP's own segment is the one that is lost.
         world.connection(0, 1, "10.0.0.2:79");
-        let all = FaultConfig { loss: Probability::ALWAYS, ..perfect };
+        let all = FaultConfig { loss: netdev::Loss::ALWAYS, ..perfect };
         controls[lossy].set_faults(netdev::Direction::Tx, all);
         let listener = world.listen(1, "10.0.0.2:80", 1);
         let client = world.connect(0, "10.0.0.2:80");
@@ -186,7 +186,7 @@ fn the_same_seeds_give_the_same_run(tcp: MakeTcp) {
         let (left, right) = Wire::pair(Duration::from_millis(1));
         let chance = |value| Probability::new(value);
         let bad = FaultConfig {
-            loss: chance(0.03),
+            loss: chance(0.03).into(),
             reorder: chance(0.05),
             duplicate: chance(0.02),
             corrupt: chance(0.01),
