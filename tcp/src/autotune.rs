@@ -14,7 +14,7 @@ use crate::receive::ReceiveSpace;
 use crate::segment::Segment;
 use crate::tcb::Tcb;
 use crate::timestamps::Clock;
-use crate::{Config, SeqNum};
+use crate::{Config, SeqNum, send_memory};
 
 /// What a receiver measures to size its buffer. Times are in microseconds: one of these is in
 /// every connection, and what is measured takes less than an hour.
@@ -120,7 +120,7 @@ pub(crate) fn send_buffer(tcb: &mut Tcb, config: &Config, pressure: bool, flow: 
     {
         return;
     }
-    let wanted = (tcb.congestion.cwnd() as usize).saturating_mul(2);
+    let wanted = send_memory::for_bytes(tcb, config, 2 * tcb.congestion.cwnd() as usize);
     if wanted > limit && tcb.unsent() < limit / 4 {
         tcb.snd.buffer.limit = wanted.min(config.send_buffer.max);
     }

@@ -12,7 +12,7 @@ pub(crate) struct SendBuffer {
     bytes: VecDeque<u8>,
     /// The sequence number of the first.
     start: SeqNum,
-    /// How many it takes.
+    /// How many it takes; `send_memory` says what counts.
     pub(crate) limit: usize,
     /// Where segments must not be joined.
     pub(crate) records: Records,
@@ -26,8 +26,13 @@ impl SendBuffer {
     /// Takes as many bytes as fit.
     pub(crate) fn write(&mut self, data: &[u8]) -> usize {
         let len = data.len().min(self.free());
-        self.bytes.extend(&data[..len]);
+        self.append(&data[..len]);
         len
+    }
+
+    /// Takes bytes; that they fit is `send_memory`'s business.
+    pub(crate) fn append(&mut self, data: &[u8]) {
+        self.bytes.extend(data);
     }
 
     /// Adds `len` bytes from `seq` on to a packet.

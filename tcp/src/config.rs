@@ -37,6 +37,9 @@ pub struct Config {
     /// Whether the first slow start ends before the queue on the path overflows (HyStart++,
     /// RFC 9406).
     pub hystart: bool,
+    /// Segments that are sent in one burst at least, as far as the size of send buffers goes
+    /// (Linux's `tcp_min_tso_segs`): each burst takes book-keeping beside its bytes.
+    pub min_burst: u32,
     /// Whether the window shrinks while nothing is sent (RFC 5681 §4.1).
     pub slow_start_after_idle: bool,
     /// The MSS of a peer that names none, in bytes (RFC 9293 §3.7.1: 536).
@@ -172,6 +175,7 @@ impl Default for Config {
             ecn: EcnMode::Off,
             initial_window: 10,
             hystart: true,
+            min_burst: 2,
             slow_start_after_idle: false,
             default_mss: 536,
             min_mss: 48,

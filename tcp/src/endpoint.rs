@@ -143,7 +143,7 @@ impl Tcp {
         }
         self.timers.schedule(id, &mut tcb.timers);
         let (socket, listener) = (tcb.socket, tcb.listener);
-        let readiness = view::readiness(tcb);
+        let readiness = view::readiness(tcb, &self.config);
         let before = std::mem::replace(&mut tcb.readiness, readiness);
         // More of what was there already counts as a change, for whoever waits for edges.
         if (signals.contains(Signals::READY) || before != readiness)

@@ -138,6 +138,7 @@ mod sack;
 mod scoreboard;
 mod segment;
 mod send;
+mod send_memory;
 mod seq;
 mod settings;
 mod slab;

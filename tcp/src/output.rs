@@ -6,7 +6,7 @@ use crate::ack::Due;
 use crate::chrono::Pace;
 use crate::tcb::{Context, Tcb};
 use crate::timers::Timer;
-use crate::{SeqNum, State, autotune, stats::Event, transmit};
+use crate::{SeqNum, State, autotune, send_memory, stats::Event, transmit};
 
 /// What the rules say about the next segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -154,6 +154,7 @@ fn account(tcb: &mut Tcb, cx: &mut Context<'_>, blocked: Why) {
         Why::Nothing => Flow::Drained,
         Why::Congestion | Why::Nagle | Why::Cork => Flow::Free,
     };
+    tcb.snd.starved &= !send_memory::is_roomy(tcb, cx.config);
     let starved = tcb.snd.starved;
     if flow == Flow::Drained {
         tcb.snd.push = false;

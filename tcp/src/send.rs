@@ -37,7 +37,9 @@ pub(crate) struct SendSpace {
     pub(crate) more: bool,
     /// What is in the buffer goes out whatever Nagle and cork say: the user asked for it.
     pub(crate) push: bool,
-    /// The user had more than the buffer took.
+    /// Bytes of the last burst in the buffer, of those that were not sent (see `send_memory`).
+    pub(crate) tail: u32,
+    /// The user had more than the buffer took, and there was no room for more since.
     pub(crate) starved: bool,
     /// The next segment goes out whatever Nagle, cork or the window's silliness say: a timer ran
     /// out for it.
@@ -73,6 +75,7 @@ impl SendSpace {
             small_end: iss,
             more: false,
             push: false,
+            tail: 0,
             starved: false,
             overridden: false,
             short: false,

@@ -23,12 +23,14 @@ pub enum Setting {
     /// Bind although an old connection of the port is in TIME-WAIT (SO_REUSEADDR).
     ReuseAddr(bool),
     /// Bytes that may wait to be acknowledged (SO_SNDBUF), fixed from now on: without this the
-    /// size follows the congestion window. Linux doubles what it is given and reads that back,
-    /// since it counts its own overhead; here bytes are bytes, and whoever speaks C's names
-    /// doubles what is read.
+    /// size follows the congestion window. As on Linux it takes twice that of memory, since each
+    /// burst of what was written has book-keeping beside its bytes, a burst is filled up once it
+    /// was begun, and a writer is woken when a third is free (the module `send_memory` says how
+    /// that is counted). Whoever speaks C's names doubles what is read back of a fixed size.
     SendBuffer(usize),
     /// Bytes that may wait to be read (SO_RCVBUF), fixed from now on: without this the size
-    /// follows what arrives in a round trip. As for doubling, see [`Setting::SendBuffer`].
+    /// follows what arrives in a round trip. Here bytes are bytes; whoever
+    /// speaks C's names doubles what is read back.
     ReceiveBuffer(usize),
     /// Hops (IP_TTL), 1 to 255.
     Ttl(Ttl),

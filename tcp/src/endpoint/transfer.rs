@@ -10,7 +10,9 @@ use crate::output::output;
 use crate::stats::Event;
 use crate::tcb::{ConnId, Context, Signals, Standing, Tcb};
 use crate::timers::Timer;
-use crate::{ReceiveFlags, SendFlags, Shutdown, State, autotune, fsm, transmit, urgent};
+use crate::{
+    ReceiveFlags, SendFlags, Shutdown, State, autotune, fsm, send_memory, transmit, urgent,
+};
 
 impl Tcp {
     pub(super) fn send_on(
@@ -179,27 +181,23 @@ fn affordable<'a>(tcb: &mut Tcb, cx: &Context<'_>, data: &'a [u8]) -> &'a [u8] {
 
 /// Takes as many bytes as the send buffer has room for, and TCP_NOTSENT_LOWAT lets in.
 fn take(tcb: &mut Tcb, cx: &mut Context<'_>, data: &[u8]) -> usize {
-    let lowat = tcb.settings.not_sent_lowat;
-    if lowat == usize::MAX {
-        return tcb.snd.buffer.write(data);
-    }
-    // As Linux, whose buffer is a list of bursts: one is filled up whatever waits, and another
-    // is begun while less than the limit does.
-    let mss = tcb.snd.mss as usize;
-    let burst = (tcb.snd.max_wnd as usize / 2).clamp(mss, 65_535) / mss * mss;
+    let burst = send_memory::burst_unsent(tcb);
     let mut taken = 0;
     while taken < data.len() {
-        let (unsent, tail) = (tcb.unsent(), tcb.unsent() % burst);
-        if tail == 0 && unsent >= lowat {
-            break;
+        let unsent = tcb.unsent();
+        let mut tail = (tcb.snd.tail as usize).min(unsent);
+        if tail == 0 || tail >= burst {
+            tail = 0;
+            if send_memory::is_full(tcb, cx.config) || unsent >= tcb.settings.not_sent_lowat {
+                break;
+            }
         }
         let end = data.len().min(taken + burst - tail);
-        let len = tcb.snd.buffer.write(&data[taken..end]);
-        taken += len;
-        if len == 0 {
-            break;
-        }
+        tcb.snd.buffer.append(&data[taken..end]);
+        tcb.snd.tail = (tail + end - taken) as u32;
+        taken = end;
         if taken < data.len() {
+            tcb.snd.more = true;
             output(tcb, cx);
         }
     }
@@ -212,6 +210,7 @@ fn give(tcb: &mut Tcb, cx: &mut Context<'_>, len: usize, flags: SendFlags) {
     tcb.snd.more = flags.contains(SendFlags::MORE);
     if flags.contains(SendFlags::END_OF_RECORD) && len > 0 {
         tcb.snd.buffer.records.end_at(end);
+        tcb.snd.tail = 0;
     }
     let urgent = flags.contains(SendFlags::URGENT) && len > 0;
     if urgent {

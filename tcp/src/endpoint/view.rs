@@ -9,7 +9,7 @@ use super::{Kind, Tcp};
 use crate::listen::Listener;
 use crate::tcb::Tcb;
 use crate::timers::Timer;
-use crate::{Info, NegotiatedOptions, Settings, State, info, urgent};
+use crate::{Config, Info, NegotiatedOptions, Settings, State, info, send_memory, urgent};
 
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
@@ -19,9 +19,10 @@ impl Tcp {
             None | Some(Kind::Fresh { .. }) => Readiness::empty(),
             Some(Kind::Listener(listener)) if listener.ready.is_empty() => Readiness::empty(),
             Some(Kind::Listener(_)) => Readiness::READABLE,
-            Some(Kind::Stream(id)) => {
-                self.connections.get(id.0).map_or(Readiness::empty(), |tcb| readiness(tcb))
-            }
+            Some(Kind::Stream(id)) => self
+                .connections
+                .get(id.0)
+                .map_or(Readiness::empty(), |tcb| readiness(tcb, &self.config)),
         }
     }
 
@@ -99,7 +100,7 @@ impl Tcp {
 }
 
 /// What a connection's socket is ready for.
-pub(super) fn readiness(tcb: &Tcb) -> Readiness {
+pub(super) fn readiness(tcb: &Tcb, config: &Config) -> Readiness {
     let mut ready = Readiness::empty();
     let over = tcb.state == State::Closed;
     let read_closed = tcb.rcv.closed || tcb.rcv.shut || over || tcb.state == State::TimeWait;
@@ -112,9 +113,7 @@ pub(super) fn readiness(tcb: &Tcb) -> Readiness {
     let connecting = matches!(tcb.state, State::SynSent | State::SynReceived);
     let write_closed = !tcb.may_send();
     ready.set(Readiness::WRITE_CLOSED, write_closed);
-    // As Linux: a third of the buffer free makes it worth waking the writer.
-    let buffer = &tcb.snd.buffer;
-    let room = buffer.free() > 0 && buffer.free() >= buffer.limit / 3;
+    let room = send_memory::is_roomy(tcb, config);
     // The same for what is unsent: half of the limit.
     let lowat = tcb.settings.not_sent_lowat;
     let room = room && !tcb.snd.short && (lowat == usize::MAX || tcb.unsent() * 2 < lowat);
@@ -191,7 +190,7 @@ fn connection(now: Instant, tcb: &Tcb) -> Info {
         data_segs_in: totals.data_segs_in.into(),
         delivery_rate: tcb.rate.bytes_per_second(),
         app_limited: tcb.rate.is_app_limited(),
-        pacing_rate: tcb.congestion.pacing_rate().unwrap_or_else(|| natural_rate(tcb)),
+        pacing_rate: send_memory::pacing_rate(tcb),
         busy_time,
         rwnd_limited,
         sndbuf_limited,
@@ -207,17 +206,6 @@ fn connection(now: Instant, tcb: &Tcb) -> Info {
         timer,
         ..Info::new(tcb.socket, tcb.state, tcb.tuple.local(), tcb.tuple.peer())
     }
-}
-
-/// The rate at which the windows of a round trip would be sent if sending were paced, by Linux's
-/// formula: twice that in slow start, where the window doubles, else 1.2 times.
-fn natural_rate(tcb: &Tcb) -> u64 {
-    let Some(srtt) = tcb.rtt.srtt().filter(|srtt| !srtt.is_zero()) else { return u64::MAX };
-    let (cwnd, ssthresh) = (tcb.congestion.cwnd(), tcb.congestion.ssthresh());
-    let percent = if cwnd < ssthresh / 2 { 200 } else { 120 };
-    let bytes = u128::from(cwnd.max(tcb.board.flight()));
-    let rate = bytes * percent * 10_000_000 / srtt.as_nanos();
-    u64::try_from(rate).unwrap_or(u64::MAX)
 }
 
 fn shown(tcb: &Tcb, timer: Timer) -> info::Timer {

@@ -249,6 +249,7 @@ impl<'a> Machine<'a> {
             }
             self.collect(line)?;
             let again = calls::retry(self)?;
+            self.collect(line)?;
             let due =
                 self.tcp.as_ref().and_then(|tcp| tcp.poll_at()).is_some_and(|at| at <= self.now);
             if !again && !due {

@@ -183,9 +183,11 @@ pub(super) fn get(
             None => 0,
             Some(error) => super::constants::constant(errno(error)).unwrap_or(-1),
         },
-        // Linux doubles them for its own overhead.
-        "SO_SNDBUF" => settings.send_buffer as i64 * 2,
-        "SO_RCVBUF" => settings.receive_buffer as i64 * 2,
+        // Linux doubles what it is given, for its own overhead; its defaults have that in them.
+        "SO_SNDBUF" => settings.send_buffer as i64 * (1 + i64::from(settings.send_buffer_fixed)),
+        "SO_RCVBUF" => {
+            settings.receive_buffer as i64 * (1 + i64::from(settings.receive_buffer_fixed))
+        }
         "SO_REUSEADDR" => settings.reuse_addr.into(),
         "SO_KEEPALIVE" => settings.keep_alive.is_some().into(),
         "SO_OOBINLINE" => settings.oob_inline.into(),

@@ -143,6 +143,7 @@ impl Setup {
                     _ => return None,
                 };
             }
+            "tcp_min_tso_segs" => config.min_burst = number().filter(|n| *n > 0)?,
             "tcp_slow_start_after_idle" => config.slow_start_after_idle = flag()?,
             "tcp_syn_retries" => config.syn_retries = number()?,
             "tcp_synack_retries" => config.syn_ack_retries = number()?,
@@ -168,8 +169,7 @@ impl Setup {
             "tcp_keepalive_probes" => self.keep_alive.count = number()?,
             // How a kernel cuts its work up, which nobody sees on the wire once segments are
             // joined; and what it remembers from other connections, of which there are none.
-            "tcp_min_tso_segs"
-            | "tcp_tso_win_divisor"
+            "tcp_tso_win_divisor"
             | "tcp_tso_rtt_log"
             | "tcp_mem"
             | "tcp_limit_output_bytes"
