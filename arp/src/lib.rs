@@ -92,6 +92,8 @@
 mod api;
 mod cache;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod drop_reason;
 mod hash;
 mod machine;

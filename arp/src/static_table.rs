@@ -37,7 +37,7 @@ impl StaticTable {
         }
     }
 
-    /// The request in `packet`, if it is one that must be answered.
+    /// The request in `packet` that must be answered, or the packet from one of our own addresses.
     fn asked(&mut self, packet: &[u8]) -> Result<Message, DropReason> {
         let message = Message::parse(packet)?;
         self.stats.add(match message.operation {
@@ -49,6 +49,10 @@ impl StaticTable {
         }
         if !is_host_mac(message.sender_mac) {
             return Err(DropReason::SenderMac);
+        }
+        // RFC 5227 §2.4: request or reply, and whoever it is for.
+        if self.addrs.contains(&message.sender) {
+            return Ok(message);
         }
         if message.operation == Operation::Reply {
             return Err(DropReason::Unsolicited);
@@ -74,7 +78,7 @@ impl Resolver for StaticTable {
     fn input(&mut self, now: Instant, packet: Packet, link: &mut dyn Link) -> Event {
         match self.asked(&packet) {
             Err(reason) => self.drops.add(reason),
-            // RFC 5227 §2.4: somebody else announces our address. To answer would help nobody.
+            // Somebody else uses our address. To answer would help nobody.
             Ok(message) if self.addrs.contains(&message.sender) => {
                 self.stats.add(Stat::Conflicts);
                 return Event::Conflict { addr: message.sender.into(), mac: message.sender_mac };
