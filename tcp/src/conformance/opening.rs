@@ -1,16 +1,11 @@
 //! Opening a connection: RFC 9293 §3.5.
 
-use std::time::Duration;
-
 use ip::SocketError;
 use netdev::cases;
 
-use super::Make;
+use super::{MINUTE, Make, SECOND};
 use crate::State;
 use crate::testing::{Script, seg};
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
 
 cases! { ($) opening_cases: Make, Script;
     Must 2 "RFC 9293 §3.10.7.2" a_syn_to_a_listener_is_answered
