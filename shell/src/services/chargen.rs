@@ -12,6 +12,9 @@ const FIRST: u8 = b' ';
 const CHARACTERS: usize = 95;
 /// Characters in a line, without its end.
 const LINE: usize = 72;
+/// How often the whole pattern is repeated in what is given to the stack at once: some 280 KiB, so
+/// that its segments can be as long as the device takes them.
+const REPEATED: usize = 40;
 /// The longest answer to a datagram (RFC 864: a random number between 0 and 512).
 const MAX_ANSWER: u64 = 512;
 
@@ -31,7 +34,7 @@ impl StreamService for Chargen {
             while matches!(input.read(&mut buffer), Ok(1..)) {}
         });
         // The whole pattern, again and again: it begins anew after as many lines as characters.
-        let pattern = pattern();
+        let pattern = pattern().repeat(REPEATED);
         let end = loop {
             if let Err(error) = stream.write_all(&pattern) {
                 break error;
