@@ -48,9 +48,8 @@ pub trait CongestionControl: Send {
     /// `flight` bytes are in flight now.
     fn recovered(&mut self, now: Instant, flight: u32);
 
-    /// The retransmission timer ran out (RFC 5681 §3.1). `again`: for a segment that it had
-    /// run out for before, which must not lower ssthresh once more.
-    fn timed_out(&mut self, now: Instant, flight: u32, again: bool);
+    /// The retransmission timer ran out (RFC 5681 §3.1).
+    fn timed_out(&mut self, now: Instant, flight: u32, timeout: Timeout);
 
     /// Data is sent, and nothing was in flight before it: the time since the last acknowledgment
     /// is none in which the window was used (RFC 9438 §5.8).
@@ -61,7 +60,7 @@ pub trait CongestionControl: Send {
     /// Nothing was sent for `idle`, and `rto` is less than that (RFC 5681 §4.1).
     fn idle(&mut self, idle: Duration, rto: Duration);
 
-    /// The loss was none: take back what it did to the window (RFC 4015, RFC 5682).
+    /// The loss was none: take back what it did to the window, all of it (RFC 4015, RFC 5682).
     fn undo(&mut self) {}
 
     /// The congestion window in bytes.
@@ -74,6 +73,17 @@ pub trait CongestionControl: Send {
     fn pacing_rate(&self) -> Option<u64> {
         None
     }
+}
+
+/// A timeout beside what was lost before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Timeout {
+    /// Nothing was being recovered.
+    First,
+    /// In fast recovery. It lowers ssthresh again; an undo takes back both.
+    InRecovery,
+    /// For a segment that it had run out for before, which must not lower ssthresh once more.
+    Again,
 }
 
 /// An acknowledgment of new data.

@@ -193,6 +193,7 @@ pub(crate) fn acknowledged(
     if flight > 0 && !tcb.ecn.reducing && matches!(state, CaState::Open | CaState::Disorder) {
         cx.events.add(Event::EcnReductions);
         tcb.congestion.congested(cx.now, flight);
+        tcb.undoable = false;
         (tcb.ecn.reducing, tcb.ecn.recover) = (true, tcb.snd.nxt);
         tcb.ecn.reduced();
         tcb.tell_recovery(state, "congestion mark");

@@ -159,7 +159,9 @@ mod urgent;
 
 pub use api::{Input, Shutdown, Streams};
 pub use config::{Config, Sizes};
-pub use congestion::{Acked, CONGESTION_CONTROLS, CongestionControl, Cubic, NewReno, Unlimited};
+pub use congestion::{
+    Acked, CONGESTION_CONTROLS, CongestionControl, Cubic, NewReno, Timeout, Unlimited,
+};
 pub use drop_reason::DropReason;
 pub use ecn::EcnMode;
 pub use endpoint::Tcp;

@@ -221,6 +221,7 @@ fn retransmit_lost(tcb: &mut Tcb, cx: &mut Context<'_>) {
         }
         let len = (sent.len - u32::from(sent.fin)) as usize;
         tcb.board.retransmitted(index, cx.now);
+        tcb.recovery.sent_again(&sent);
         tcb.totals.retransmissions += 1;
         tcb.totals.bytes_retrans += len as u64;
         cx.events.add(Event::Retransmitted);

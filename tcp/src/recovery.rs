@@ -7,7 +7,7 @@ use netdev::Instant;
 use crate::options::SackBlock;
 use crate::parts::Part;
 use crate::scoreboard::History;
-use crate::{CaState, Scoreboard, SeqNum};
+use crate::{CaState, Scoreboard, Sent, SeqNum};
 
 mod delivery;
 mod newreno;
@@ -52,6 +52,11 @@ pub trait LossRecovery: Send {
     fn timer(&mut self, at: &Moment, board: &mut Scoreboard) -> Change {
         let _ = (at, board);
         Change::None
+    }
+
+    /// A segment that it had marked as lost is sent again.
+    fn sent_again(&mut self, sent: &Sent) {
+        let _ = sent;
     }
 
     /// The probe that [`Change::Probe`] asked for was sent: new data, or the last segment again.

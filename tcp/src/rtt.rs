@@ -23,9 +23,6 @@ pub trait RttEstimator: Send {
     /// Its mean deviation.
     fn rttvar(&self) -> Duration;
 
-    /// The least round trip measured; `None` before the first sample.
-    fn min_rtt(&self) -> Option<Duration>;
-
     /// The handshake is over and its SYN was retransmitted: start from `initial` (RFC 6298 §5.7).
     fn restart(&mut self, initial: Duration);
 }
@@ -40,7 +37,7 @@ pub static ESTIMATORS: &[Part<dyn RttEstimator>] = &[
     Part {
         name: "fixed",
         about: "always the initial timeout, for teaching",
-        make: |config| Box::new(Fixed { rto: config.rto_initial, min: None }),
+        make: |config| Box::new(Fixed { rto: config.rto_initial }),
     },
 ];
 
@@ -52,7 +49,6 @@ pub struct Rfc6298 {
     srtt: u32,
     /// Four times it.
     rttvar: u32,
-    min_rtt: u32,
     /// Before backing off.
     rto: u32,
     floor: u32,
@@ -66,7 +62,6 @@ impl Rfc6298 {
         Rfc6298 {
             srtt: NONE,
             rttvar: 0,
-            min_rtt: NONE,
             rto: micros(config.rto_initial),
             backoff: 0,
             floor: micros(config.rto_min),
@@ -98,7 +93,6 @@ impl RttEstimator for Rfc6298 {
             self.rttvar = self.rttvar - self.rttvar / 4 + self.srtt.abs_diff(rtt * 8) / 8;
             self.srtt = self.srtt - self.srtt / 8 + rtt;
         }
-        self.min_rtt = self.min_rtt.min(rtt);
         self.rto = self.srtt / 8 + self.rttvar.max(self.floor);
         self.backoff = 0;
     }
@@ -122,10 +116,6 @@ impl RttEstimator for Rfc6298 {
         Duration::from_micros((self.rttvar / 4).into())
     }
 
-    fn min_rtt(&self) -> Option<Duration> {
-        (self.min_rtt != NONE).then(|| Duration::from_micros(self.min_rtt.into()))
-    }
-
     fn restart(&mut self, initial: Duration) {
         if self.srtt == NONE {
             self.rto = micros(initial);
@@ -137,13 +127,10 @@ impl RttEstimator for Rfc6298 {
 /// One timeout for every path, as before Jacobson: too short for some, too long for most.
 struct Fixed {
     rto: Duration,
-    min: Option<Duration>,
 }
 
 impl RttEstimator for Fixed {
-    fn sample(&mut self, rtt: Duration) {
-        self.min = Some(self.min.map_or(rtt, |min| min.min(rtt)));
-    }
+    fn sample(&mut self, _rtt: Duration) {}
 
     fn back_off(&mut self) {}
 
@@ -157,10 +144,6 @@ impl RttEstimator for Fixed {
 
     fn rttvar(&self) -> Duration {
         Duration::ZERO
-    }
-
-    fn min_rtt(&self) -> Option<Duration> {
-        self.min
     }
 
     fn restart(&mut self, _initial: Duration) {}

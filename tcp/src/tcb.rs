@@ -73,6 +73,8 @@ pub(crate) struct Tcb {
     pub(crate) probes: u32,
     /// Times that the interval between probes was doubled.
     pub(crate) probe_backoff: u32,
+    /// The last reduction of the congestion window was for a loss, and so may be undone.
+    pub(crate) undoable: bool,
     /// Buffer memory that is counted in the stack's sum.
     pub(crate) charged: u32,
     /// What the stack counts it as.
@@ -218,6 +220,7 @@ impl Tcb {
             retries: 0,
             probes: 0,
             probe_backoff: 0,
+            undoable: false,
             charged: 0,
             standing: Standing::Owned,
             has_work: false,
@@ -272,9 +275,28 @@ impl Tcb {
             sack: self.sack.in_use,
             cwnd: self.congestion.cwnd(),
             srtt: self.rtt.srtt(),
-            min_rtt: self.rtt.min_rtt(),
+            min_rtt: self.min_rtt.least(),
             rto_at: self.timers.due_at(Timer::Retransmit),
             may_send_new: self.unsent() > 0 && (snd.una + snd.wnd).gt(snd.nxt),
+        }
+    }
+
+    /// Data was lost where `flight` bytes were in flight: the congestion window comes down, unless
+    /// a mark has brought it down in this round trip (RFC 3168 §6.1.2). Whether it does.
+    pub(crate) fn reduce_for_loss(&mut self, now: Instant, flight: u32) -> bool {
+        let reduces = !self.ecn.reducing();
+        if reduces {
+            self.congestion.congested(now, flight);
+            self.ecn.reduced();
+            self.undoable = true;
+        }
+        reduces
+    }
+
+    /// Nothing was lost: the window is what it was. A mark was one whatever became of the packets.
+    pub(crate) fn undo_reduction(&mut self) {
+        if std::mem::take(&mut self.undoable) {
+            self.congestion.undo();
         }
     }
 

@@ -8,7 +8,7 @@ use crate::recovery::Change;
 use crate::stats::Event;
 use crate::tcb::{Context, Tcb};
 use crate::timers::Timer;
-use crate::{State, black_hole, transmit};
+use crate::{CaState, State, Timeout, black_hole, transmit};
 
 /// Fires every timer of the connection that is due, then sends what that allows.
 pub(crate) fn timeouts(tcb: &mut Tcb, cx: &mut Context<'_>) {
@@ -41,10 +41,7 @@ fn recovery(tcb: &mut Tcb, cx: &mut Context<'_>) {
     match tcb.recovery.timer(&tcb.moment(cx.now), &mut tcb.board) {
         Change::Began => {
             cx.events.add(Event::FastRecoveries);
-            if !tcb.ecn.reducing() {
-                tcb.congestion.congested(cx.now, flight);
-                tcb.ecn.reduced();
-            }
+            tcb.reduce_for_loss(cx.now, flight);
             tcb.reduce_gradually(cx.now, tcb.snd.mss);
             tcb.tell_recovery(before, "late");
         }
@@ -92,8 +89,14 @@ fn retransmit(tcb: &mut Tcb, cx: &mut Context<'_>) {
             // any more, and starts the timer again (5.6).
             let (flight, before) = (tcb.board.flight(), tcb.recovery.ca_state());
             tcb.recovery.timed_out(&tcb.moment(cx.now), &mut tcb.board);
-            tcb.congestion.timed_out(cx.now, flight, again);
+            let timeout = match before {
+                _ if again => Timeout::Again,
+                CaState::Recovery if tcb.undoable => Timeout::InRecovery,
+                _ => Timeout::First,
+            };
+            tcb.congestion.timed_out(cx.now, flight, timeout);
             tcb.ecn.reduced();
+            tcb.undoable = true;
             tcb.snd.retransmit_first = true;
             tcb.tell_recovery(before, "timeout");
         }

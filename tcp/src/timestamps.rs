@@ -52,12 +52,13 @@ impl Clock {
     }
 
     /// The round trip that an acknowledgment of new data shows (§4.1); `None` where it echoes
-    /// nothing of ours.
+    /// nothing of ours. One tick at least: what is shorter this clock cannot tell, and a round trip
+    /// of nothing would be the least of all for a long time.
     pub(crate) fn round_trip(&self, now: Instant, segment: &Segment) -> Option<Duration> {
         let echo = segment.options.timestamps?.echo;
         let ticks = self.value(now).wrapping_sub(echo);
         // An echo from the future is none of ours.
-        (echo != 0 && ticks < 1 << 31).then(|| Duration::from_millis(u64::from(ticks)))
+        (echo != 0 && ticks < 1 << 31).then(|| Duration::from_millis(u64::from(ticks.max(1))))
     }
 }
 
@@ -111,5 +112,14 @@ mod tests {
         assert_eq!(rtt, Some(Duration::from_millis(8)));
         ack.options.timestamps = Some(Timestamps { value: 0, echo: 50 });
         assert_eq!(clock().round_trip(Instant::from_millis(10), &ack), None);
+    }
+
+    /// Between two ticks lies a round trip that is not measured, and is not nothing.
+    #[test]
+    fn a_round_trip_is_one_tick_at_least() {
+        let now = Instant::from_millis(10);
+        let mut ack = segment(0, 0);
+        ack.options.timestamps = Some(Timestamps { value: 0, echo: clock().value(now) });
+        assert_eq!(clock().round_trip(now, &ack), Some(Duration::from_millis(1)));
     }
 }

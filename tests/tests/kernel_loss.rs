@@ -149,6 +149,21 @@ fn loss_and_delay_from_our_fault_injector() {
     }
 }
 
+/// On a path of microseconds, where a packet that others have passed is later than a round trip:
+/// what is sent again is what was lost, and hardly more.
+#[test]
+fn late_packets_are_not_taken_for_lost() {
+    let args = ["--loss", "2%", "--reorder", "5%", "--dup", "1%", "--seed", "7"];
+    let len = 20_000_000;
+    let Some((mut stack, _dir)) = start("late", &[], &args, len) else { return };
+    both_directions(&stack, "loss 2%, reorder 5%", len);
+    let stat = stack.run("stat");
+    let again = counter(&stat, "segments retransmitted");
+    // Of 28,000 segments, two in a hundred are lost.
+    println!("{again} segments sent again");
+    assert!(again < 1200, "{again} segments sent again\n{stat}");
+}
+
 #[test]
 fn drops_by_nftables_at_the_kernels_end() {
     let test = "nft_drops";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use netdev::Instant;
 
 use super::hystart::{Growth, HyStart};
-use super::{Acked, CongestionControl};
+use super::{Acked, CongestionControl, Timeout};
 use crate::Config;
 
 #[cfg(test)]
@@ -149,7 +149,6 @@ impl Cubic {
 
     /// §4.6 and §4.7, but for cwnd itself.
     fn reduce(&mut self, flight: u32) {
-        self.undo = Some(Box::new(self.state));
         let mss = f64::from(self.mss);
         let state = &mut self.state;
         // Fast convergence: congestion below W_max means that a new flow wants its share.
@@ -227,6 +226,7 @@ impl CongestionControl for Cubic {
     }
 
     fn congested(&mut self, _now: Instant, flight: u32) {
+        self.undo = Some(Box::new(self.state));
         self.reduce(flight);
         self.state.cwnd = f64::from(self.state.ssthresh);
     }
@@ -237,8 +237,11 @@ impl CongestionControl for Cubic {
         self.state.cwnd = f64::from(ssthresh.min(flight + self.mss));
     }
 
-    fn timed_out(&mut self, _now: Instant, flight: u32, again: bool) {
-        if !again {
+    fn timed_out(&mut self, _now: Instant, flight: u32, timeout: Timeout) {
+        if timeout == Timeout::First {
+            self.undo = Some(Box::new(self.state));
+        }
+        if timeout != Timeout::Again {
             self.reduce(flight);
         }
         // §4.8: slow start from one segment as Reno, then the convex half from where it ends.
@@ -268,7 +271,7 @@ impl CongestionControl for Cubic {
     fn undo(&mut self) {
         // §4.9.2: unless the window has outgrown the reduction already.
         if let Some(before) = self.undo.take()
-            && self.state.cwnd < self.state.cwnd_prior
+            && self.state.cwnd < before.cwnd
         {
             self.state = *before;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use netdev::Instant;
 
-use super::{Acked, CongestionControl};
+use super::{Acked, CongestionControl, Timeout};
 
 /// Only the peer's window limits what is in flight.
 pub struct Unlimited;
@@ -24,7 +24,7 @@ impl CongestionControl for Unlimited {
 
     fn recovered(&mut self, _now: Instant, _flight: u32) {}
 
-    fn timed_out(&mut self, _now: Instant, _flight: u32, _again: bool) {}
+    fn timed_out(&mut self, _now: Instant, _flight: u32, _timeout: Timeout) {}
 
     fn idle(&mut self, _idle: Duration, _rto: Duration) {}
 

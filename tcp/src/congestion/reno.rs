@@ -5,7 +5,7 @@ use std::time::Duration;
 use netdev::Instant;
 
 use super::hystart::{Growth, HyStart};
-use super::{Acked, CongestionControl};
+use super::{Acked, CongestionControl, Timeout};
 use crate::Config;
 
 /// RFC 5681, with the growth counted in bytes (RFC 3465), which a receiver cannot cheat by
@@ -47,7 +47,6 @@ impl NewReno {
     /// RFC 5681 (4): half of what was in flight, two segments at least. What limited transmit
     /// sent beyond the window does not count (§3.2, step 2).
     fn reduce(&mut self, flight: u32) {
-        self.before = (self.cwnd, self.ssthresh, self.hystart);
         self.ssthresh = (flight.min(self.cwnd) / 2).max(2 * self.mss);
         self.bytes_acked = 0;
         self.hystart.end();
@@ -104,6 +103,7 @@ impl CongestionControl for NewReno {
     }
 
     fn congested(&mut self, _now: Instant, flight: u32) {
+        self.before = (self.cwnd, self.ssthresh, self.hystart);
         self.reduce(flight);
         // RFC 6582 §3.2 inflates the window by each duplicate ACK instead; here a duplicate ACK
         // takes its segment out of what is counted as in flight, which comes to the same.
@@ -115,8 +115,11 @@ impl CongestionControl for NewReno {
         self.cwnd = self.ssthresh.min(flight.max(self.mss) + self.mss);
     }
 
-    fn timed_out(&mut self, _now: Instant, flight: u32, again: bool) {
-        if !again {
+    fn timed_out(&mut self, _now: Instant, flight: u32, timeout: Timeout) {
+        if timeout == Timeout::First {
+            self.before = (self.cwnd, self.ssthresh, self.hystart);
+        }
+        if timeout != Timeout::Again {
             self.reduce(flight);
         }
         // RFC 5681 §3.1: the loss window.
@@ -190,10 +193,23 @@ mod tests {
     #[test]
     fn a_timeout_sets_the_loss_window_and_lowers_the_threshold_once() {
         let mut reno = started();
-        reno.timed_out(Instant::ZERO, 10 * MSS, false);
+        reno.timed_out(Instant::ZERO, 10 * MSS, Timeout::First);
         assert_eq!((reno.cwnd(), reno.ssthresh()), (MSS, 5 * MSS));
-        reno.timed_out(Instant::ZERO, MSS, true);
+        reno.timed_out(Instant::ZERO, MSS, Timeout::Again);
         assert_eq!((reno.cwnd(), reno.ssthresh()), (MSS, 5 * MSS));
+    }
+
+    /// RFC 4015 §3.2: a fast recovery, and a timeout in it, for nothing.
+    #[test]
+    fn an_undo_takes_back_all_that_one_loss_did() {
+        for timeouts in [&[][..], &[Timeout::InRecovery], &[Timeout::InRecovery, Timeout::Again]] {
+            let mut reno = started();
+            reno.congested(Instant::ZERO, 10 * MSS);
+            assert_eq!((reno.cwnd(), reno.ssthresh()), (5 * MSS, 5 * MSS));
+            timeouts.iter().for_each(|timeout| reno.timed_out(Instant::ZERO, 5 * MSS, *timeout));
+            reno.undo();
+            assert_eq!((reno.cwnd(), reno.ssthresh()), (10 * MSS, u32::MAX), "{timeouts:?}");
+        }
     }
 
     /// RFC 7661's idea: a window that is not used must not grow.

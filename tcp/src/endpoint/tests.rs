@@ -16,6 +16,7 @@ mod opening;
 mod options;
 mod path;
 mod recovery;
+mod reordering;
 mod sack;
 mod selective;
 mod surface;

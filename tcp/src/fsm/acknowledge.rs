@@ -75,10 +75,7 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
     match change {
         Change::Began => {
             cx.events.add(Event::FastRecoveries);
-            if !tcb.ecn.reducing() {
-                tcb.congestion.congested(cx.now, flight);
-                tcb.ecn.reduced();
-            }
+            tcb.reduce_for_loss(cx.now, flight);
             tcb.snd.retransmit_first = true;
         }
         Change::Ended if before == CaState::Recovery => {
@@ -86,15 +83,12 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
         }
         Change::Repaired => {
             // RFC 8985 §7.4.2: "notify the congestion control that a loss was detected".
-            if !tcb.ecn.reducing() {
-                tcb.congestion.congested(cx.now, flight);
-                tcb.ecn.reduced();
+            if tcb.reduce_for_loss(cx.now, flight) {
                 tcb.end_recovery(cx.now);
             }
         }
         Change::Again => tcb.snd.retransmit_first = true,
-        Change::Undone if tcb.ecn.reducing() => {}
-        Change::Undone => tcb.congestion.undo(),
+        Change::Undone => tcb.undo_reduction(),
         Change::None | Change::Ended | Change::Probe => {
             if newly_acked > 0 && !marked && tcb.recovery.ca_state() != CaState::Recovery {
                 let (cwnd, ssthresh) = (tcb.congestion.cwnd(), tcb.congestion.ssthresh());

@@ -8,7 +8,7 @@ use super::prr::Prr;
 use super::undo::Undo;
 use super::{AckSeen, Change, LossRecovery, Moment, ThreeDuplicates};
 use crate::scoreboard::Fate;
-use crate::{CaState, Scoreboard, SeqNum};
+use crate::{CaState, Scoreboard, Sent, SeqNum};
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +20,11 @@ const MAX_ACK_DELAY: Duration = Duration::from_millis(200);
 /// What every timer of this waits in addition: on a path of microseconds a quarter of the round
 /// trip is less than what the hosts themselves take. Two of Linux's ticks.
 const TICKS: Duration = Duration::from_millis(2);
+/// The least step by which the reordering window grows, and the least of what bounds it, where
+/// reordering was seen. §6.2 has a quarter of the least round trip and a round trip; where that is
+/// some microseconds, a segment which waits on a host for the next ones is later than both.
+const LEAST_STEP: Duration = Duration::from_micros(250);
+const LEAST_BOUND: Duration = Duration::from_millis(1);
 /// §7.2: the probe timeout before a round trip was measured.
 const PTO_INITIAL: Duration = Duration::from_secs(1);
 /// §6.2, step 4: for so many recoveries a window that grew is kept.
@@ -156,10 +161,13 @@ impl LossRecovery for Rack {
             return self.plain.acked(ack, board);
         }
         self.measure(ack);
-        self.notice_reordering(ack);
-        if let Some(episode) = &mut self.episode {
-            episode.undo.hear(ack, self.probe.end);
-        }
+        // A duplicate of a probe (§7.4.2) tells nothing of this recovery.
+        let dsack = ack.dsack.filter(|dsack| Some(dsack.right) != self.probe.end);
+        let twice = match (&mut self.episode, dsack) {
+            (Some(episode), Some(dsack)) => episode.undo.hear(dsack),
+            _ => false,
+        };
+        self.notice_reordering(ack, twice);
         let repaired = self.probe.acked(ack);
         let change = match self.phase {
             Phase::Open => self.open(ack, board, repaired),
@@ -228,6 +236,12 @@ impl LossRecovery for Rack {
         Change::None
     }
 
+    fn sent_again(&mut self, sent: &Sent) {
+        if let Some(episode) = &mut self.episode {
+            episode.undo.sent_again(sent);
+        }
+    }
+
     fn probed(&mut self, nxt: SeqNum, again: bool) {
         (self.probe.end, self.probe.again) = (Some(nxt), again);
     }
@@ -293,7 +307,7 @@ impl Rack {
     }
 
     /// §6.2, step 3, and the adaptation of step 4.
-    fn notice_reordering(&mut self, ack: &AckSeen) {
+    fn notice_reordering(&mut self, ack: &AckSeen, twice: bool) {
         let reordering = &mut self.reordering;
         if let (Some(lowest), Some(fack)) = (ack.delivery.lowest_seq(), ack.fack)
             && lowest.lt(fack)
@@ -305,22 +319,23 @@ impl Rack {
         if reordering.round.is_some_and(|round| ack.at.una.ge(round)) {
             reordering.round = None;
         }
-        // A duplicate of a probe tells nothing of reordering.
-        let told = ack.dsack.is_some_and(|dsack| Some(dsack.right) != self.probe.end);
-        if told && self.episode.is_some() && reordering.round.is_none() {
+        if twice && reordering.round.is_none() {
             reordering.widen(ack.at.nxt);
         }
     }
 
-    /// RACK.reo_wnd.
+    /// RACK.reo_wnd (§6.2, step 4).
     fn window_of_reordering(&self, at: &Moment, board: &Scoreboard) -> Duration {
-        if !self.reordering.seen
-            && (self.phase != Phase::Open || board.tally().sacked >= DUP_THRESH)
-        {
-            return Duration::ZERO;
+        let step = at.min_rtt.unwrap_or_default() / 4;
+        let bound = at.srtt.unwrap_or_default();
+        if self.reordering.seen {
+            let steps = u32::from(self.reordering.mult);
+            return (step.max(LEAST_STEP) * steps).min(bound.max(LEAST_BOUND));
         }
-        let window = at.min_rtt.unwrap_or_default() / 4 * u32::from(self.reordering.mult);
-        window.min(at.srtt.unwrap_or_default())
+        match self.phase {
+            Phase::Open if board.tally().sacked < DUP_THRESH => step.min(bound),
+            _ => Duration::ZERO,
+        }
     }
 
     /// §6.2, step 5: takes for lost what was sent before the latest delivered segment and is late.
@@ -350,7 +365,7 @@ impl Rack {
     fn begin(&mut self, at: &Moment, board: &mut Scoreboard) {
         board.forget_retransmissions();
         self.episode = Some(Box::new(Episode {
-            undo: Undo::new(at.una, board.history().retransmissions),
+            undo: Undo::new(board.history().retransmissions),
             prr: Prr::new(at.cwnd, board),
             una: at.una,
         }));
@@ -437,7 +452,7 @@ impl Rack {
     /// All that was sent before it began is acknowledged; what was sent since may be lost as well.
     fn end(&mut self, ack: &AckSeen, board: &mut Scoreboard) -> Change {
         if let Some(episode) = &mut self.episode {
-            episode.undo.over(ack);
+            episode.undo.over();
         }
         let reordering = &mut self.reordering;
         reordering.persist = reordering.persist.saturating_sub(1);

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
-use netdev::{Checksum, Instant};
+use netdev::{Checksum, Instant, sooner};
 
 use super::{Sent, Side};
+
+/// How long a packet that lets others pass waits for them.
+const WAIT: Duration = Duration::from_millis(20);
 
 /// What a link does to packets. Probabilities are from 0 to 1, for each packet on its own.
 #[derive(Clone, Debug)]
@@ -21,6 +24,9 @@ pub struct LinkConfig {
     pub reordering: f64,
     /// By how much a reordered packet is late at most.
     pub delay: Duration,
+    /// That it lets one to four others of its direction pass, or as many as come within 20 ms: as
+    /// `netdev`'s fault injector reorders.
+    pub overtaking: f64,
     /// That a bit of it is flipped. A packet whose checksum was left to the device is spared.
     pub corruption: f64,
     /// Bytes a second; `None`: no limit.
@@ -38,6 +44,7 @@ impl Default for LinkConfig {
             duplication: 0.0,
             reordering: 0.0,
             delay: Duration::from_millis(20),
+            overtaking: 0.0,
             corruption: 0.0,
             rate: None,
             queue: Duration::from_millis(100),
@@ -62,6 +69,8 @@ pub struct Link {
     rng: Rng,
     /// By arrival, then by the order of entering.
     on_the_way: BTreeMap<(Instant, u64), (Side, Sent)>,
+    /// Packets that let others pass: how many more, and when they go even so.
+    aside: Vec<(u32, Instant, Side, Sent)>,
     entered: u64,
     /// When each direction is free to take the next packet.
     free_at: [Instant; 2],
@@ -76,6 +85,7 @@ impl Link {
             detours: BTreeMap::new(),
             rng,
             on_the_way: BTreeMap::new(),
+            aside: Vec::new(),
             entered: 0,
             free_at: Default::default(),
         }
@@ -83,8 +93,9 @@ impl Link {
 
     /// Takes a packet for the host `to`; says in a word what became of it.
     pub fn enter(&mut self, to: Side, sent: Sent) -> &'static str {
-        let LinkConfig { latency, loss, duplication, reordering, delay, corruption, rate, queue } =
+        let LinkConfig { latency, loss, duplication, reordering, delay, rate, queue, .. } =
             self.config;
+        let LinkConfig { overtaking, corruption, .. } = self.config;
         if self.rng.f64() < loss {
             return "lost";
         }
@@ -115,17 +126,41 @@ impl Link {
             self.put(again, to, sent.clone());
             fate = "twice";
         }
+        if overtaking > 0.0 && self.rng.f64() < overtaking {
+            let others = self.rng.u32(1..=4);
+            self.aside.push((others, arrival + WAIT, to, sent));
+            return "overtaken";
+        }
         self.put(arrival, to, sent);
+        self.one_passed(arrival, to);
         fate
+    }
+
+    /// Whoever has let enough others pass goes right behind the last of them.
+    fn one_passed(&mut self, arrival: Instant, way: Side) {
+        let mut ready = Vec::new();
+        self.aside.retain_mut(|(others, _, to, sent)| {
+            *others -= u32::from(*to == way);
+            if *others == 0 {
+                ready.push(sent.clone());
+            }
+            *others > 0
+        });
+        ready.into_iter().for_each(|sent| self.put(arrival, way, sent));
     }
 
     /// When the next packet arrives.
     pub fn next_arrival(&self) -> Option<Instant> {
-        self.on_the_way.first_key_value().map(|((at, _), _)| *at)
+        let first = self.on_the_way.first_key_value().map(|((at, _), _)| *at);
+        sooner(first, self.aside.iter().map(|(_, until, ..)| *until).min())
     }
 
     /// Takes out a packet that has arrived by `now`, and for whom it is.
     pub fn leave(&mut self, now: Instant) -> Option<(Side, Sent)> {
+        while let Some(index) = self.aside.iter().position(|(_, until, ..)| *until <= now) {
+            let (_, until, to, sent) = self.aside.remove(index);
+            self.put(until, to, sent);
+        }
         self.next_arrival().filter(|at| *at <= now)?;
         self.on_the_way.pop_first().map(|(_, arrived)| arrived)
     }

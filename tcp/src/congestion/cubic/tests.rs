@@ -200,9 +200,9 @@ fn fast_convergence_gives_way() {
 #[test]
 fn after_a_timeout_the_curve_begins_where_slow_start_ends() {
     let mut flow = Flow::after_loss_at(1000, 100 * MS);
-    flow.cubic.timed_out(flow.now, 700 * MSS, false);
+    flow.cubic.timed_out(flow.now, 700 * MSS, Timeout::First);
     assert_eq!((flow.cubic.cwnd(), flow.cubic.ssthresh()), (MSS, 490 * MSS));
-    flow.cubic.timed_out(flow.now, MSS, true);
+    flow.cubic.timed_out(flow.now, MSS, Timeout::Again);
     assert_eq!((flow.cubic.cwnd(), flow.cubic.ssthresh()), (MSS, 490 * MSS));
     while flow.cubic.in_slow_start() {
         flow.round(1);
@@ -243,12 +243,18 @@ fn a_spurious_loss_is_undone() {
     assert_eq!(flow.epoch().elapsed, elapsed);
     // The same after a timeout, in the first slow start too: its threshold is open again.
     let mut flow = Flow::new(&Config::default(), 100 * MS);
-    flow.cubic.timed_out(flow.now, 10 * MSS, false);
-    flow.cubic.timed_out(flow.now, 10 * MSS, true);
+    flow.cubic.timed_out(flow.now, 10 * MSS, Timeout::First);
+    flow.cubic.timed_out(flow.now, 10 * MSS, Timeout::Again);
     flow.cubic.undo();
     assert_eq!((flow.cubic.cwnd(), flow.cubic.ssthresh()), (10 * MSS, u32::MAX));
     flow.cubic.undo();
     assert_eq!(flow.cubic.cwnd(), 10 * MSS, "only once");
+    // Both of a fast recovery and a timeout in it.
+    flow.lose();
+    flow.cubic.timed_out(flow.now, 7 * MSS, Timeout::InRecovery);
+    assert_eq!((flow.cubic.cwnd(), flow.cubic.ssthresh()), (MSS, 4900));
+    flow.cubic.undo();
+    assert_eq!((flow.cubic.cwnd(), flow.cubic.ssthresh()), (10 * MSS, u32::MAX));
 }
 
 /// §4.9.2: "when the detection happens long after": what has grown since is better.

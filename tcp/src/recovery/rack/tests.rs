@@ -40,6 +40,7 @@ impl Bench {
         let mut count = 0;
         while let Some(index) = self.board.first_lost() {
             self.board.retransmitted(index, Instant::from_millis(ms));
+            self.rack.sent_again(&self.board.at(index).copied().expect("just marked"));
             count += 1;
         }
         count
@@ -180,6 +181,22 @@ fn duplicates_widen_the_window_for_a_while() {
         assert_eq!(bench.ack(ms + 250, first + 10, &[], |_| {}), Change::Ended);
     }
     assert_eq!((bench.rack.reordering.mult, window(&bench).as_millis()), (1, 25));
+}
+
+/// §6.2, step 4, on a path of 40 µs: steps of 250 µs, bounded by a millisecond.
+#[test]
+fn the_window_has_a_floor_once_reordering_was_seen() {
+    let mut bench = Bench::new();
+    let micros = |bench: &Bench| {
+        let rtt = Some(Duration::from_micros(40));
+        let at = Moment { min_rtt: rtt, srtt: rtt, ..bench.at(0) };
+        bench.rack.window_of_reordering(&at, &bench.board).as_micros()
+    };
+    assert_eq!(micros(&bench), 10);
+    bench.rack.reordering.seen = true;
+    assert_eq!(micros(&bench), 250);
+    (0..9).for_each(|_| bench.rack.reordering.widen(SeqNum(0)));
+    assert_eq!(micros(&bench), 1000);
 }
 
 /// RFC 3708: all that was sent again came twice, told while it recovers or after it.
