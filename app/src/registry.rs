@@ -86,7 +86,7 @@ pub(crate) const TCP: &[Entry<Streams>] = &[
         }
         Ok(Box::new(tcp::Tcp::new(config, seed)))
     }),
-    entry("small", "a TCP to be read in one evening", |seed, options| {
+    entry("small", "a TCP for one evening: no options, no congestion control", |seed, options| {
         for (option, name) in [
             ("cc", &options.cc),
             ("recovery", &options.recovery),

@@ -32,7 +32,8 @@ impl PerConnection {
     /// the same.
     const INTERVAL: Duration = Duration::from_millis(500);
 
-    fn allow(&mut self, now: Instant) -> bool {
+    /// Whether this connection may send one now.
+    pub(crate) fn allow(&mut self, now: Instant) -> bool {
         let allowed = now >= self.next;
         if allowed {
             self.next = now + Self::INTERVAL;

@@ -10,7 +10,6 @@ use netdev::{Counts, Instant};
 use crate::challenge::ChallengeLimit;
 use crate::isn::IsnGenerator;
 use crate::listen::Listener;
-use crate::ports::Ports;
 use crate::slab::Slab;
 use crate::stats::Event;
 use crate::syn_cookies::SynCookies;
@@ -43,7 +42,6 @@ pub struct Tcp {
     timers: TimerQueue,
     isn: IsnGenerator,
     cookies: SynCookies,
-    ports: Ports,
     challenges: ChallengeLimit,
     drops: Counts<DropReason>,
     events: Counts<Event>,
@@ -81,12 +79,11 @@ impl Tcp {
         Tcp {
             sockets: Slab::new(),
             connections: Slab::new(),
-            table: Table::new(seed),
+            table: Table::new(config.ports.clone(), seed),
             time_wait: TimeWait::new(config.time_wait, config.max_time_wait, seed),
             timers: TimerQueue::new(),
             isn: IsnGenerator::new(seed),
             cookies: SynCookies::new(seed),
-            ports: Ports::new(config.ports.clone(), seed),
             challenges: ChallengeLimit::new(config.challenge_acks, seed),
             drops: Counts::default(),
             events: Counts::default(),

@@ -1,15 +1,25 @@
 //! What an ICMP error means to a connection (RFC 1122 §4.2.3.9, RFC 5927, RFC 1191).
 
-use ip::{Cause, SocketError};
+use ip::{Cause, Quoted, SocketError};
 use tracing::debug;
 
 use crate::output::output;
 use crate::stats::Event;
+use crate::table::Tuple;
 use crate::tcb::{Context, Signals, Tcb};
-use crate::{Notice, State};
+use crate::{Notice, SeqNum, State};
 
 /// MTUs of common links, for a router that does not say which it is (RFC 1191 §7.1).
 pub(crate) const PLATEAUS: [u32; 10] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
+
+/// Which connection sent the quoted segment, and its SEG.SEQ: an error has the first eight bytes of
+/// the header at least (RFC 792).
+pub(crate) fn quoted_segment(quoted: &Quoted) -> Option<(Tuple, SeqNum)> {
+    let (src_port, dst_port) = quoted.ports()?;
+    let seq = quoted.payload.get(4..8)?.try_into().ok()?;
+    let (local, peer) = ((quoted.src, src_port).into(), (quoted.dst, dst_port).into());
+    Some((Tuple::new(local, peer), SeqNum(u32::from_be_bytes(seq))))
+}
 
 /// The quoted segment is one of ours, in flight, and was `total_len` bytes long with its IP
 /// header.

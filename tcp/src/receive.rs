@@ -112,6 +112,14 @@ impl ReceiveSpace {
         (4 * self.mss as usize).saturating_sub(self.buffer.len() + self.reassembly.len())
     }
 
+    /// RFC 9293 §3.8.6.2.2: the user made room; whether the peer is to be told though there is
+    /// nothing else to tell it, which is worth a segment when the window at least doubles, as Linux
+    /// has it. Between that, data's acknowledgments tell it.
+    pub(crate) fn update_is_due(&self, pressure: bool) -> bool {
+        let (current, next) = (self.window(), self.next_window(pressure));
+        next > current && next >= current.saturating_mul(2)
+    }
+
     /// Chooses the window to offer, moves the edge, and gives the field of the header.
     pub(crate) fn offer(&mut self, pressure: bool) -> u16 {
         let window = self.next_window(pressure);

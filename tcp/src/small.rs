@@ -3,39 +3,48 @@
 //! Lay the diagram of RFC 9293 §3.3.2 (figure 5) beside it. The order is the RFC's: what there is
 //! to know of a connection (§3.3.1), the user's calls (§3.10.1 to §3.10.6), the segment that
 //! arrives (§3.10.7, one function a step), the timeouts (§3.10.8), and what all of these lead to:
-//! sending. This file has all that concerns one connection ([`Tcb`]); how an event finds the
+//! sending. No event sends by itself but where it must: it changes what is known of the
+//! connection, and then [`Tcb::settle`] sends what may be sent, the ACK that is due, and starts
+//! the timer. This file has all that concerns one connection ([`Tcb`]); how an event finds the
 //! connection that it is for, and the calls of [`Streams`], stand in `small/sockets.rs`.
 //!
 //! It has all eleven states, simultaneous open and close, a backlog, a SYN queue that a flood does
-//! not close, retransmission after a timeout (RFC 6298) and after three duplicate ACKs, an
-//! out-of-order queue, zero-window probes, both silly-window rules, Nagle, and RFC 5961's answers
-//! to blind attacks. It has no window scaling and so no window above 64 KiB, no SACK, no
-//! timestamps, no congestion control, no ECN, no delayed ACKs, no urgent data out of line, no path MTU
-//! discovery (its segments may be fragmented), no keep-alive, no reuse of a TIME-WAIT, and buffers
-//! of one size: [`Tcp`](crate::Tcp) does those.
+//! not close, retransmission with RFC 6298's timeouts, an out-of-order queue, zero-window probes,
+//! both silly-window rules, Nagle, half-close, an MSS, and RFC 5961's answers to blind attacks.
+//!
+//! It has no window scaling and so no window above 64 KiB, no SACK, no timestamps, no congestion
+//! control, and only a timeout tells it of a loss. It acknowledges each packet at once, keeps no
+//! text that comes on a SYN, has no ECN, no urgent data out of line, no path MTU discovery (its
+//! segments may be fragmented), no keep-alive, no linger, no reuse of a TIME-WAIT, and buffers of
+//! one size. [`Tcp`](crate::Tcp) does those.
 //!
 //! What can be exchanged one by one, or is not TCP's own, has a file of its own, and `Tcp` uses it
 //! too: the wire form (`segment`), the buffers, the receive window (`receive`), the out-of-order
 //! queue ([`Reassembly`](crate::Reassembly)), the round-trip time ([`RttEstimator`]), who has which
-//! port (`table`), what nobody may guess (`isn`, `ports`, `challenge`). [`Config`] names the parts,
-//! and has times and limits, with their [`deviations`](crate::deviations) from the RFCs.
+//! port (`table`), what nobody may guess (`isn`, `ports`). [`Config`] names the parts, and has
+//! times and limits, with their [`deviations`](crate::deviations) from the RFCs.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use ip::{Cause, Handle, Header, Output, Protocol, Readiness, Route, SocketError};
-use netdev::{Counts, Instant, Packet, sooner};
+use ip::{Cause, Datagram, Handle, Header, Output, Protocol, Quoted, Readiness, Route};
+use ip::{SocketError, Ttl};
+use netdev::{Counter, Counts, Instant, Packet};
 use tracing::{debug, trace};
 
 use crate::buffers::SendBuffer;
-use crate::challenge::{ChallengeLimit, PerConnection};
+use crate::challenge::PerConnection;
+use crate::icmp::quoted_segment;
+use crate::isn::IsnGenerator;
 use crate::receive::{Placed, ReceiveSpace};
-use crate::table::Tuple;
-use crate::{
-    Config, DropReason, Flags, Info, Options, RttEstimator, Segment, SeqNum, Settings, Shutdown,
-    State, Timer,
-};
+use crate::slab::Slab;
+use crate::table::{Owner, Table, Tuple};
+use crate::tcb::ConnId;
+use crate::transmit::stray_reset;
+use crate::{Config, DropReason, Flags, Info, Input, Options, ReceiveFlags, RttEstimator, Segment};
+use crate::{SendFlags, SeqNum, Setting, Settings, Shutdown, State, Streams, Timer};
 use State::*;
 
 mod sockets;
@@ -46,23 +55,27 @@ pub use sockets::SmallTcp;
 const MAX_WINDOW: usize = 65_535;
 /// Headers of IPv4 and TCP without options: the MTU less these is the MSS (RFC 6691 §2).
 const HEADERS: usize = 40;
-/// Bytes taken from the user and not yet acknowledged; a window and as much again to follow it.
-const SEND_BUFFER: usize = 128 * 1024;
 const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 const NOWHERE: SocketAddr = SocketAddr::new(ANY, 0);
 
 /// What a call gives its user.
-type Reply<T> = Result<T, SocketError>;
-/// What becomes of a segment.
+type Reply<T = ()> = Result<T, SocketError>;
+/// What becomes of a segment: `Err` where the RFC says "drop the segment and return".
 type Verdict = Result<(), DropReason>;
+
+fn ensure<E>(so: bool, error: E) -> Result<(), E> {
+    if so { Ok(()) } else { Err(error) }
+}
 
 /// A transmission control block (RFC 9293 §3.3.1): a connection, or a listener.
 struct Tcb {
     state: State,
-    /// This side's end, once it is bound; both ends, once the connection begins.
+    /// This side's end, once it is bound.
     local: SocketAddr,
-    tuple: Option<Tuple>,
+    /// The other, once the connection begins.
+    peer: SocketAddr,
     holder: Holder,
+    config: Arc<Config>,
     settings: Settings,
     queue: Queue,
     /// What ended it, until the user is told.
@@ -76,8 +89,8 @@ struct Tcb {
     /// While anything waits to be acknowledged, be it for a window to open, the retransmission
     /// timer. In FIN-WAIT-2 and TIME-WAIT it ends them.
     timer: Option<Instant>,
-    /// When an ACK is due that nothing else has carried by then.
-    ack_at: Option<Instant>,
+    /// The peer has to be told RCV.NXT, or the window.
+    ack_due: bool,
     challenge: PerConnection,
     partial_checksum: bool,
 }
@@ -90,7 +103,6 @@ struct Snd {
     nxt: SeqNum,
     wnd: u32,
     wl1: SeqNum,
-    wl2: SeqNum,
     /// The largest window that the peer ever offered.
     max_wnd: u32,
     mss: usize,
@@ -100,9 +112,9 @@ struct Snd {
     timed: Option<(SeqNum, Instant)>,
     /// Timeouts since the peer last answered.
     unanswered: u32,
-    duplicate_acks: u32,
-    /// While losses are repaired: SND.NXT when they were noticed (RFC 6582 §3.2).
+    /// While losses are repaired: SND.NXT at the timeout that told of them.
     recover: Option<SeqNum>,
+    retransmitted: u32,
 }
 
 /// A listener's connections: in the order in which they began, and in which they were ready.
@@ -126,22 +138,20 @@ enum Holder {
     Nobody,
 }
 
-/// What every event brings along: the time, the way out, and what all connections share.
+/// What every event brings along: the time, and the way out.
 struct Cx<'a> {
     now: Instant,
     out: &'a mut dyn Output,
-    config: &'a Config,
-    challenges: &'a mut ChallengeLimit,
-    events: &'a mut Counts<Event>,
 }
 
 impl Tcb {
-    fn new(holder: Holder, settings: Settings, config: &Config) -> Tcb {
+    fn new(holder: Holder, settings: Settings, config: &Arc<Config>) -> Tcb {
         Tcb {
             state: Closed,
             local: NOWHERE,
-            tuple: None,
+            peer: NOWHERE,
             holder,
+            config: config.clone(),
             rcv: ReceiveSpace::new(config, settings.receive_buffer),
             settings,
             queue: Queue::default(),
@@ -150,89 +160,76 @@ impl Tcb {
             sending: SendBuffer::new(SeqNum(0), 0),
             rtt: (config.rtt.make)(config),
             timer: None,
-            ack_at: None,
+            ack_due: false,
             challenge: PerConnection::default(),
             partial_checksum: false,
         }
     }
 
+    fn ends(&self) -> Tuple {
+        Tuple::new(self.local, self.peer)
+    }
+
     fn enter(&mut self, to: State, cause: &'static str) {
-        debug!(conn = ?self.tuple, from = %self.state, %to, cause, "state");
+        debug!(conn = %self.ends(), from = %self.state, %to, cause, "state");
         self.state = to;
+    }
+
+    /// The handshake is not done.
+    fn is_opening(&self) -> bool {
+        matches!(self.state, SynSent | SynReceived)
     }
 
     /// The connection is no more; what was received can still be read.
     fn die(&mut self, error: Option<SocketError>) {
         self.enter(Closed, "the end");
         self.error = self.error.or(error);
-        self.sending.clear();
+        self.snd = Snd::default();
+        self.sending = SendBuffer::new(SeqNum(0), 0);
         self.rcv.reassembly.clear();
-        (self.timer, self.ack_at) = (None, None);
     }
 
     // ---- The user's calls, as far as they concern one connection.
 
     /// RFC 9293 §3.10.1: an active OPEN, or a passive one that a SYN came for.
-    fn open(
-        &mut self,
-        ends: Tuple,
-        iss: SeqNum,
-        route: &Route,
-        syn: Option<&Segment>,
-        cx: &mut Cx<'_>,
-    ) {
-        (self.local, self.tuple) = (ends.local(), Some(ends));
+    fn open(&mut self, ends: Tuple, iss: SeqNum, route: &Route, syn: Option<&Segment>) {
+        (self.local, self.peer) = (ends.local(), ends.peer());
         self.snd = Snd { iss, una: iss, nxt: iss, ..Snd::default() };
         self.sending = SendBuffer::new(iss + 1, self.settings.send_buffer);
         self.rcv.mss = route.mtu.saturating_sub(HEADERS).clamp(1, MAX_WINDOW) as u32;
         self.partial_checksum = route.offload.checksum;
         match syn {
-            None => self.enter(SynSent, "connect"),
-            Some(segment) => self.syn_received(segment, cx.config),
+            None => self.enter(SynSent, "open"),
+            Some(syn) => self.syn_received(syn),
         }
-        self.send_syn(cx);
     }
 
     /// RFC 9293 §3.10.2.
-    fn send(&mut self, data: &[u8], cx: &mut Cx<'_>) -> Reply<usize> {
-        if let Some(error) = self.error.take() {
-            return Err(error);
-        }
-        match self.state {
-            SynSent | SynReceived => return Err(SocketError::WouldBlock),
-            _ if self.tuple.is_none() => return Err(SocketError::NotConnected),
-            _ if self.snd.fin || self.state == Closed => return Err(SocketError::BrokenPipe),
-            _ => {}
-        }
+    fn send(&mut self, data: &[u8]) -> Reply<usize> {
+        self.error.take().map_or(Ok(()), Err)?;
+        ensure(self.peer != NOWHERE, SocketError::NotConnected)?;
+        ensure(!self.is_opening(), SocketError::WouldBlock)?;
+        ensure(!self.snd.fin && self.state != Closed, SocketError::BrokenPipe)?;
         let taken = self.sending.write(data);
-        if taken == 0 && !data.is_empty() {
-            return Err(SocketError::WouldBlock);
-        }
-        self.output(cx);
+        ensure(taken > 0 || data.is_empty(), SocketError::WouldBlock)?;
         Ok(taken)
     }
 
     /// RFC 9293 §3.10.3.
-    fn receive(&mut self, buffer: &mut [u8], peek: bool, cx: &mut Cx<'_>) -> Reply<usize> {
-        if self.tuple.is_none() {
-            return Err(SocketError::NotConnected);
-        }
+    fn receive(&mut self, buffer: &mut [u8], peek: bool) -> Reply<usize> {
+        ensure(self.peer != NOWHERE, SocketError::NotConnected)?;
         if self.rcv.buffer.is_empty() && !buffer.is_empty() {
-            return match self.error.take() {
-                Some(error) => Err(error),
-                None if self.no_more_to_read() => Ok(0),
-                None => Err(SocketError::WouldBlock),
-            };
+            self.error.take().map_or(Ok(()), Err)?;
+            ensure(self.no_more_to_read(), SocketError::WouldBlock)?;
         }
         let len = self.rcv.buffer.read(buffer, peek);
-        // A window update, when it is worth a segment (§3.8.6.2.2): what was read may have opened
-        // a window that was shut, and nobody else will say so.
-        let limit = self.rcv.limit as u32;
-        let worth = (limit / 4).max(2 * self.rcv.mss).min(limit / 2);
-        if self.may_receive() && self.rcv.next_window(false) - self.rcv.window() >= worth {
-            self.acknowledge(cx);
-        }
+        self.ack_due |= self.may_receive() && self.rcv.update_is_due(false);
         Ok(len)
+    }
+
+    /// A listener that may let no more wait to be accepted.
+    fn is_full(&self) -> bool {
+        self.queue.ready.len() >= self.queue.backlog
     }
 
     fn no_more_to_read(&self) -> bool {
@@ -240,15 +237,13 @@ impl Tcb {
     }
 
     /// RFC 9293 §3.6, case 1: a half-close, in either direction.
-    fn shutdown(&mut self, how: Shutdown, cx: &mut Cx<'_>) -> Reply<()> {
-        if !self.state.is_synchronized() {
-            return Err(SocketError::NotConnected);
-        }
+    fn shutdown(&mut self, how: Shutdown) -> Reply {
+        ensure(self.state.is_synchronized(), SocketError::NotConnected)?;
         if how != Shutdown::Write {
             self.rcv.shut();
         }
         if how != Shutdown::Read {
-            self.close_sending(cx);
+            self.close_sending();
         }
         Ok(())
     }
@@ -259,12 +254,11 @@ impl Tcb {
             Closed | Listen | SynSent => self.die(None),
             // RFC 2525 §2.17: the peer has to learn that its data was thrown away.
             _ if !self.rcv.buffer.is_empty() => self.abort(cx),
-            FinWait2 => self.timer = Some(cx.now + cx.config.fin_wait2),
-            _ => self.close_sending(cx),
+            _ => self.close_sending(),
         }
     }
 
-    fn close_sending(&mut self, cx: &mut Cx<'_>) {
+    fn close_sending(&mut self) {
         match self.state {
             // Queued until ESTABLISHED.
             SynReceived => {}
@@ -273,7 +267,6 @@ impl Tcb {
             _ => return,
         }
         self.snd.fin = true;
-        self.output(cx);
     }
 
     /// RFC 9293 §3.10.5.
@@ -289,7 +282,7 @@ impl Tcb {
         let mut ready = Readiness::empty();
         ready.set(Readiness::ERROR, self.error.is_some());
         ready.set(Readiness::READABLE, !self.queue.ready.is_empty());
-        if self.tuple.is_none() || matches!(self.state, SynSent | SynReceived) {
+        if self.peer == NOWHERE || self.is_opening() {
             return ready;
         }
         let no_more = self.no_more_to_read();
@@ -308,15 +301,15 @@ impl Tcb {
             TimeWait => Timer::TimeWait,
             _ => Timer::Retransmit,
         };
-        let listens = self.state == Listen;
         let handle = Some(handle).filter(|_| self.holder == Holder::User);
         Info {
-            receive_queue: if listens { self.queue.ready.len() } else { self.rcv.buffer.len() },
-            send_queue: if listens { self.queue.backlog } else { self.sending.len() },
+            // Of a listener the one and the other (as `ss` has them), of a connection the bytes.
+            receive_queue: self.queue.ready.len() + self.rcv.buffer.len(),
+            send_queue: self.queue.backlog + self.sending.len(),
             congestion: self.settings.congestion,
             rto: self.rtt.rto(),
             rtt: self.rtt.srtt().unwrap_or_default(),
-            rttvar: self.rtt.rttvar(),
+            total_retrans: self.snd.retransmitted,
             snd_mss: self.snd.mss as u32,
             advmss: self.rcv.mss,
             snd_wnd: self.snd.wnd,
@@ -326,114 +319,75 @@ impl Tcb {
             rcv_nxt: self.rcv.nxt.0,
             memory: self.sending.memory() + self.rcv.memory(),
             timer: self.timer.map(|at| (timer, at.since(now))),
-            ..Info::new(handle, self.state, self.local, self.tuple.map_or(NOWHERE, |t| t.peer()))
+            ..Info::new(handle, self.state, self.local, self.peer)
         }
     }
 
     // ---- The segment that arrives.
 
-    /// The peer's SYN. It is answered with this side's.
-    fn syn_received(&mut self, segment: &Segment, config: &Config) {
+    /// The peer's SYN; it is to be answered with this side's.
+    fn syn_received(&mut self, segment: &Segment) {
         self.enter(SynReceived, "SYN");
         self.rcv.synchronize(segment.seq);
         // RFC 9293 §3.7.1, MUST-15 and MUST-16.
-        let mss = segment.options.mss.unwrap_or(config.default_mss).max(config.min_mss);
+        let mss = segment.options.mss.unwrap_or(self.config.default_mss).max(self.config.min_mss);
         self.snd.mss = usize::from(mss).min(self.rcv.mss as usize);
         self.set_window(segment);
     }
 
     fn set_window(&mut self, segment: &Segment) {
         self.snd.wnd = u32::from(segment.window);
-        (self.snd.wl1, self.snd.wl2) = (segment.seq, segment.ack);
+        self.snd.wl1 = segment.seq;
         self.snd.max_wnd = self.snd.max_wnd.max(self.snd.wnd);
     }
 
-    /// The peer has this side's SYN.
-    fn established(&mut self, segment: &Segment, cx: &mut Cx<'_>) {
-        self.enter(Established, "SYN acknowledged");
-        if self.snd.unanswered > 0 {
-            self.rtt.restart(Duration::from_secs(3)); // RFC 6298 §5.7.
-        }
-        self.acknowledged(self.snd.iss + 1, cx);
-        self.set_window(segment);
-        if self.snd.fin {
-            self.enter(FinWait1, "close was queued");
-        }
-    }
-
     /// RFC 9293 §3.10.7.3.
-    fn syn_sent(&mut self, segment: &Segment, data: &[u8], cx: &mut Cx<'_>) -> Verdict {
+    fn syn_sent(&mut self, segment: &Segment, cx: &mut Cx<'_>) -> Verdict {
         let has = |flag| segment.flags.contains(flag);
-        if has(Flags::ACK) && segment.ack != self.snd.iss + 1 {
-            return Err(DropReason::UnacceptableAck);
-        }
+        ensure(!has(Flags::ACK) || segment.ack == self.snd.iss + 1, DropReason::NoConnection)?;
+        ensure(has(Flags::ACK) || !has(Flags::RST), DropReason::StrayReset)?;
         if has(Flags::RST) {
-            if !has(Flags::ACK) {
-                return Err(DropReason::StrayReset);
-            }
             self.die(Some(SocketError::Refused));
             return Ok(());
         }
-        if !has(Flags::SYN) {
-            return Err(DropReason::NoAck);
+        ensure(has(Flags::SYN), DropReason::NoAck)?;
+        self.syn_received(segment);
+        if has(Flags::ACK) {
+            self.ack_due = true;
+            return self.check_ack(segment, cx);
         }
-        self.syn_received(segment, cx.config);
-        if !has(Flags::ACK) {
-            // Simultaneous open (§3.5, figure 8).
-            self.send_syn(cx);
-            return Ok(());
-        }
-        self.established(segment, cx);
-        self.ack_at = Some(cx.now);
-        let text = self.take_text(&Segment { seq: segment.seq + 1, ..*segment }, data, cx);
-        self.take_fin(cx);
-        self.output(cx);
-        text
+        // Simultaneous open (§3.5, figure 8): SYN and ACK.
+        self.retransmit(cx);
+        Ok(())
     }
 
     /// RFC 9293 §3.10.7.4: all other states, step by step. Security (third) is history, and urgent
     /// data (sixth) stays in the stream.
-    fn others(&mut self, segment: &Segment, data: &[u8], cx: &mut Cx<'_>) -> Verdict {
+    fn segment_arrives(&mut self, segment: &Segment, data: &[u8], cx: &mut Cx<'_>) -> Verdict {
+        if self.state == SynSent {
+            return self.syn_sent(segment, cx);
+        }
         self.check_sequence(segment, cx)?; // first
         self.check_reset(segment, cx)?; // second
-        if self.state == Closed {
-            return Ok(());
-        }
         self.check_syn(segment, cx)?; // fourth
         self.check_ack(segment, cx)?; // fifth
-        let text = self.take_text(segment, data, cx); // seventh
-        self.take_fin(cx); // eighth
-        self.output(cx);
-        text
+        self.take_text(segment, data, cx)?; // seventh
+        self.take_fin(segment); // eighth
+        Ok(())
     }
 
-    /// First: any of it has to be in the window. The RFC's table asks for the first or the last
-    /// byte; a packet that stands for many segments may begin before the window and end after it.
-    /// One that begins at RCV.NXT counts in any window, for the sake of its ACK and RST; so does a
-    /// bare ACK behind the byte that probed a shut window.
+    /// First: some of it has to touch the window, or what was just before it, for the sake of its
+    /// ACK. A shut window counts as one byte: the one that the peer may have probed it with.
     fn check_sequence(&mut self, segment: &Segment, cx: &mut Cx<'_>) -> Verdict {
-        let (seq, end) = (segment.seq, segment.end());
-        let (nxt, adv) = (self.rcv.nxt, self.rcv.nxt + self.rcv.window());
-        let acceptable = seq == nxt
-            || match segment.seq_len() {
-                0 if adv == nxt => seq == nxt + 1,
-                0 => seq.ge(nxt) && seq.le(adv),
-                _ => seq.lt(adv) && end.gt(nxt),
-            };
-        if acceptable {
+        let (nxt, edge) = (self.rcv.nxt, self.rcv.nxt + self.rcv.window().max(1));
+        if segment.seq.le(edge) && segment.end().ge(nxt) {
             return Ok(());
         }
         if segment.flags.contains(Flags::RST) {
             return Err(DropReason::StrayReset);
         }
-        if self.state == SynReceived && segment.flags == Flags::SYN && seq + 1 == nxt {
-            // The peer's SYN once more: the SYN-ACK was lost.
-            self.send_syn(cx);
-        } else if segment.seq_len() > 0 {
-            if self.state == TimeWait && segment.flags.contains(Flags::FIN) {
-                self.timer = Some(cx.now + cx.config.time_wait);
-            }
-            self.ack_at = Some(cx.now);
+        if segment.seq_len() > 0 {
+            self.ack_due = true;
         } else {
             self.challenge(cx);
         }
@@ -447,50 +401,63 @@ impl Tcb {
         }
         if segment.seq != self.rcv.nxt || self.state == TimeWait {
             self.challenge(cx);
-            return Err(DropReason::StrayReset);
+        } else {
+            let refused = self.state == SynReceived;
+            self.die(Some(if refused { SocketError::Refused } else { SocketError::Reset }));
         }
-        let refused = self.state == SynReceived;
-        self.die(Some(if refused { SocketError::Refused } else { SocketError::Reset }));
-        Ok(())
+        Err(DropReason::StrayReset)
     }
 
-    /// Fourth: RFC 5961 §4.2.
+    /// Fourth: RFC 5961 §4.2. In SYN-RECEIVED it is the peer's SYN once more: alone it asks for the
+    /// answer that was lost; with an ACK (simultaneous open) that counts.
     fn check_syn(&mut self, segment: &Segment, cx: &mut Cx<'_>) -> Verdict {
-        if !segment.flags.contains(Flags::SYN) {
+        let again = self.state == SynReceived && segment.seq == self.rcv.irs;
+        let ack = segment.flags.contains(Flags::ACK);
+        if !segment.flags.contains(Flags::SYN) || again && ack {
             return Ok(());
         }
-        self.challenge(cx);
+        if again {
+            self.retransmit(cx);
+        } else {
+            self.challenge(cx);
+        }
         Err(DropReason::UnexpectedSyn)
     }
 
     /// Fifth.
     fn check_ack(&mut self, segment: &Segment, cx: &mut Cx<'_>) -> Verdict {
-        if !segment.flags.contains(Flags::ACK) {
-            return Err(DropReason::NoAck);
-        }
-        if self.state == SynReceived {
-            if segment.ack != self.snd.iss + 1 {
-                return Err(DropReason::UnacceptableAck);
-            }
-            self.established(segment, cx);
-        }
+        ensure(segment.flags.contains(Flags::ACK), DropReason::NoAck)?;
         let (ack, una) = (segment.ack, self.snd.una);
+        if self.state == SynReceived {
+            ensure(ack == self.snd.iss + 1, DropReason::NoConnection)?;
+            // A CLOSE may have been queued.
+            self.enter(if self.snd.fin { FinWait1 } else { Established }, "SYN acknowledged");
+            if self.snd.unanswered > 0 {
+                self.rtt.restart(Duration::from_secs(3)); // RFC 6298 §5.7.
+            }
+        }
         // RFC 5961 §5.2: not of what was never sent, and not from too long ago.
         if ack.gt(self.snd.nxt) || ack.lt(una - self.snd.max_wnd) {
             self.challenge(cx);
             return Err(DropReason::UnacceptableAck);
         }
-        let (advances, duplicate) = (ack.gt(una), self.is_duplicate(segment));
+        let (advances, shut) = (ack.gt(una), self.snd.wnd == 0);
         if advances {
             self.acknowledged(ack, cx);
         }
-        let opened = self.update_window(segment, advances) && self.snd.nxt != self.snd.una;
+        // SND.WND counts from SND.UNA: what advances the one has to set the other, be the segment
+        // an old one by WL1. (With SEG.ACK = SND.UNA, WL2 says nothing more.)
+        if advances || ack == una && self.snd.wl1.le(segment.seq) {
+            self.set_window(segment);
+        }
+        if shut {
+            self.snd.unanswered = 0; // §3.8.6.1: probes go on for as long as they are answered.
+        }
+        // There is room for the byte that probed the window; or what followed the segment that was
+        // lost is sent again as well, one segment an ACK.
+        let opened = shut && self.snd.wnd > 0 && self.snd.nxt != self.snd.una;
         if opened || advances && self.snd.recover.is_some() {
-            // There is room for the byte that probed the window; or (RFC 6582 §3.2) a partial ACK
-            // tells of the next loss.
             self.retransmit(cx);
-        } else if duplicate {
-            self.duplicate_ack(cx);
         }
         Ok(())
     }
@@ -503,64 +470,24 @@ impl Tcb {
             self.rtt.sample(cx.now.since(sent));
         }
         self.snd.recover = self.snd.recover.filter(|recover| ack.lt(*recover));
-        (self.timer, self.snd.unanswered, self.snd.duplicate_acks) = (None, 0, 0);
-        if let Some(ends) = self.tuple {
-            cx.out.confirm(cx.now, ends.peer().ip());
-        }
+        (self.timer, self.snd.unanswered) = (None, 0);
+        cx.out.confirm(cx.now, self.peer.ip());
         if ack == self.sending.end() + 1 {
             // Of the FIN, which comes after all data.
             match self.state {
-                FinWait1 => {
-                    self.enter(FinWait2, "FIN acknowledged");
-                    let closed = self.holder == Holder::Nobody;
-                    self.timer = closed.then(|| cx.now + cx.config.fin_wait2);
-                }
-                Closing => self.time_wait(cx),
+                FinWait1 => self.enter(FinWait2, "FIN acknowledged"),
+                Closing => self.enter(TimeWait, "FIN acknowledged"),
                 LastAck => self.die(None),
                 _ => {}
             }
         }
     }
 
-    /// SND.WND counts from SND.UNA: what `advances` the one has to set the other. The RFC's rule
-    /// alone (WL1, WL2) would let an old segment's new ACK push the right edge ahead. Gives whether
-    /// a shut window opens.
-    fn update_window(&mut self, segment: &Segment, advances: bool) -> bool {
-        let Snd { una, wl1, wl2, wnd, .. } = self.snd;
-        let newer = wl1.lt(segment.seq) || wl1 == segment.seq && wl2.le(segment.ack);
-        let old = !newer || segment.ack.lt(una);
-        if old && !advances {
-            return false;
-        }
-        self.set_window(segment);
-        if wnd == 0 {
-            self.snd.unanswered = 0; // §3.8.6.1: probes go on for as long as they are answered.
-        }
-        wnd == 0 && self.snd.wnd > 0
-    }
-
-    /// RFC 5681 §2.
-    fn is_duplicate(&self, segment: &Segment) -> bool {
-        segment.ack == self.snd.una
-            && segment.seq_len() == 0
-            && self.snd.nxt != self.snd.una
-            && u32::from(segment.window) == self.snd.wnd
-            && self.snd.wnd > 0
-    }
-
-    /// RFC 5681 §3.2, without its congestion control: the third one tells of a loss.
-    fn duplicate_ack(&mut self, cx: &mut Cx<'_>) {
-        self.snd.duplicate_acks += 1;
-        if self.snd.duplicate_acks == 3 && self.snd.recover.is_none() {
-            self.snd.recover = Some(self.snd.nxt);
-            self.retransmit(cx);
-        }
-    }
-
     /// Seventh: the data, cut to the window.
     fn take_text(&mut self, segment: &Segment, data: &[u8], cx: &mut Cx<'_>) -> Verdict {
-        let fin = segment.flags.contains(Flags::FIN);
-        if !self.may_receive() || data.is_empty() && !fin {
+        // Old or new: what takes up sequence space is acknowledged.
+        self.ack_due |= segment.seq_len() > 0;
+        if !self.may_receive() {
             return Ok(());
         }
         let end = segment.seq + data.len() as u32;
@@ -569,122 +496,100 @@ impl Tcb {
             self.abort(cx);
             return Err(DropReason::AfterClose);
         }
-        // At the end of the batch (MUST-59), but not later: nothing here delays ACKs.
-        self.ack_at = Some(cx.now);
         let start = segment.seq.max(self.rcv.nxt);
         let data = data.get((start - segment.seq) as usize..).unwrap_or_default();
-        let room = (self.rcv.nxt + self.rcv.window() - start) as usize;
-        if fin && data.len() <= room {
+        let room = self.rcv.window().saturating_sub(start - self.rcv.nxt) as usize;
+        if segment.flags.contains(Flags::FIN) && data.len() <= room {
             self.rcv.fin = Some(end);
         }
-        match self.rcv.text(start, &data[..data.len().min(room)], false) {
-            Placed::NoRoom => return Err(DropReason::Memory),
-            // RFC 5681 §4.2: each one, for the peer counts them.
-            Placed::OutOfOrder => self.acknowledge(cx),
-            Placed::InOrder | Placed::FilledGap => {}
-        }
-        Ok(())
+        let data = &data[..data.len().min(room)];
+        let placed = (!data.is_empty()).then(|| self.rcv.text(start, data, false));
+        ensure(placed != Some(Placed::NoRoom), DropReason::Memory)
     }
 
-    /// Eighth: the FIN, when all before it is there.
-    fn take_fin(&mut self, cx: &mut Cx<'_>) {
-        if self.rcv.fin != Some(self.rcv.nxt) {
-            return;
-        }
-        match self.state {
-            Established => self.enter(CloseWait, "FIN"),
-            FinWait1 => self.enter(Closing, "FIN"),
-            FinWait2 => self.time_wait(cx),
+    /// Eighth: the FIN, when all before it is there. In TIME-WAIT it comes again, and the time
+    /// begins again.
+    fn take_fin(&mut self, segment: &Segment) {
+        let next = match self.state {
+            Established => CloseWait,
+            FinWait1 => Closing,
+            FinWait2 | TimeWait => TimeWait,
             _ => return,
+        };
+        if self.rcv.fin == Some(self.rcv.nxt) {
+            self.rcv.nxt += 1;
+            self.enter(next, "FIN");
         }
-        self.rcv.nxt += 1;
-    }
-
-    fn time_wait(&mut self, cx: &mut Cx<'_>) {
-        self.enter(TimeWait, "both sides are done");
-        self.timer = Some(cx.now + cx.config.time_wait);
+        if self.state == TimeWait && segment.flags.contains(Flags::FIN) {
+            self.timer = None;
+        }
     }
 
     /// A challenge ACK (RFC 5961), so rarely that two confused ends cannot keep each other busy.
-    fn challenge(&mut self, cx: &mut Cx<'_>) {
-        if cx.challenges.allow(cx.now, &mut self.challenge) {
-            self.ack_at = Some(cx.now);
-        }
+    fn challenge(&mut self, cx: &Cx<'_>) {
+        self.ack_due |= self.challenge.allow(cx.now);
     }
 
     /// An ICMP error about a segment of this connection (RFC 9293 §3.9.2.2).
     fn icmp_error(&mut self, cause: Cause, seq: SeqNum) {
-        // RFC 5927 §4.1: who does not know what is in flight has made it up.
-        if !seq.within(self.snd.una, self.snd.nxt) {
-            return;
-        }
-        // RFC 5927 §5.2: only one who waits for an answer has nothing to lose.
-        if self.state == SynSent && !matches!(cause, Cause::SourceQuench | Cause::Redirect { .. }) {
+        // RFC 5927 §4.1: who does not know what is in flight has made it up; and (§5.2) only a
+        // connection that waits for an answer has nothing to lose.
+        let harmless = matches!(cause, Cause::SourceQuench | Cause::Redirect { .. });
+        if self.state == SynSent && seq == self.snd.iss && !harmless {
             self.die(Some(cause.into()));
         }
     }
 
     // ---- Timeouts.
 
-    fn deadline(&self) -> Option<Instant> {
-        sooner(self.timer, self.ack_at)
-    }
-
-    /// RFC 9293 §3.10.8: whatever is due.
+    /// RFC 9293 §3.10.8 and RFC 6298 §5.4 to §5.6; where the window is shut, the time for the probe
+    /// of RFC 9293 §3.8.6.1.
     fn timeout(&mut self, cx: &mut Cx<'_>) {
-        if self.ack_at.is_some_and(|at| at <= cx.now) {
-            self.acknowledge(cx);
-        }
-        if self.timer.is_some_and(|at| at <= cx.now) {
-            match self.state {
-                FinWait2 | TimeWait => self.die(None),
-                _ => self.retransmission_timeout(cx),
-            }
-        }
-    }
-
-    /// RFC 6298 §5.4 to §5.6; and, where the window is shut, the probe of RFC 9293 §3.8.6.1.
-    fn retransmission_timeout(&mut self, cx: &mut Cx<'_>) {
         let limit = match self.state {
-            SynSent => cx.config.syn_retries,
-            SynReceived => cx.config.syn_ack_retries,
-            _ if self.holder == Holder::Nobody => cx.config.orphan_retries,
-            _ => cx.config.retries,
+            FinWait2 | TimeWait => return self.die(None),
+            SynSent | SynReceived => self.config.syn_retries,
+            _ => self.config.retries,
         };
         if self.snd.unanswered >= limit {
             return self.die(Some(SocketError::TimedOut));
         }
         self.snd.unanswered += 1;
         self.rtt.back_off();
-        // What follows the first segment is sent again as the ACKs come in.
         self.snd.recover = Some(self.snd.nxt);
         self.retransmit(cx);
     }
 
-    /// Starts or stops the retransmission timer (RFC 6298 §5.1, §5.2).
-    fn arm(&mut self, now: Instant) {
-        if self.snd.nxt == self.snd.una && self.sending.len() == 0 {
-            self.timer = None;
-        } else if self.timer.is_none() {
-            self.timer = Some(now + self.rtt.rto());
-        }
-    }
-
     // ---- Sending.
 
-    /// Sends what may be sent now.
-    fn output(&mut self, cx: &mut Cx<'_>) {
-        if !matches!(self.state, Established | FinWait1 | CloseWait | Closing | LastAck) {
-            return;
-        }
+    /// What every event leads to: data that may be sent now, an ACK if nothing carried one, and the
+    /// timer.
+    fn settle(&mut self, cx: &mut Cx<'_>) {
         while let Some(len) = self.sendable() {
-            self.send_data(self.snd.nxt, len, cx);
+            self.send_from(self.snd.nxt, len, cx);
         }
-        self.arm(cx.now);
+        if self.ack_due && self.state != Closed {
+            self.transmit(self.acceptable_seq(), Flags::ACK, 0, cx);
+        }
+        self.arm(cx);
+    }
+
+    /// Starts the timer that the state asks for, or stops it (RFC 6298 §5.1, §5.2). One that runs
+    /// goes on.
+    fn arm(&mut self, cx: &Cx<'_>) {
+        let waits = self.snd.nxt != self.snd.una || self.sending.len() > 0;
+        let time = match self.state {
+            TimeWait => Some(self.config.time_wait),
+            FinWait2 => (self.holder == Holder::Nobody).then_some(self.config.fin_wait2),
+            _ => waits.then(|| self.rtt.rto()),
+        };
+        self.timer = time.map(|time| self.timer.unwrap_or(cx.now + time));
     }
 
     /// How many of the bytes that wait to be sent are worth a segment now.
     fn sendable(&self) -> Option<usize> {
+        if self.is_opening() {
+            return (self.snd.nxt == self.snd.iss).then_some(0);
+        }
         let end = self.sending.end();
         if self.snd.nxt.gt(end) {
             return None; // The FIN is sent.
@@ -712,32 +617,20 @@ impl Tcb {
     /// Sends the first that is not acknowledged once more, and a byte of it into a shut window.
     fn retransmit(&mut self, cx: &mut Cx<'_>) {
         self.timer = None;
-        if matches!(self.state, SynSent | SynReceived) {
-            return self.send_syn(cx);
-        }
         let window = self.snd.wnd.max(1) as usize;
         let len = self.sending.len().min(window).min(self.snd.mss);
-        self.send_data(self.snd.una, len, cx);
-        self.arm(cx.now);
+        self.send_from(self.snd.una, len, cx);
     }
 
-    fn send_data(&mut self, seq: SeqNum, len: usize, cx: &mut Cx<'_>) {
+    /// Bytes of the stream, with the SYN that comes before all of them or the FIN that comes after.
+    fn send_from(&mut self, seq: SeqNum, len: usize, cx: &mut Cx<'_>) {
         let last = seq + len as u32 == self.sending.end();
-        let mut flags = Flags::ACK;
+        let mut flags = Flags::empty();
+        flags.set(Flags::SYN, self.is_opening());
+        flags.set(Flags::ACK, self.state != SynSent);
         flags.set(Flags::PSH, last && len > 0);
         flags.set(Flags::FIN, last && self.fin_fits());
         self.transmit(seq, flags, len, cx);
-    }
-
-    fn send_syn(&mut self, cx: &mut Cx<'_>) {
-        let answer = self.state == SynReceived;
-        let flags = if answer { Flags::SYN | Flags::ACK } else { Flags::SYN };
-        self.transmit(self.snd.iss, flags, 0, cx);
-        self.arm(cx.now);
-    }
-
-    fn acknowledge(&mut self, cx: &mut Cx<'_>) {
-        self.transmit(self.acceptable_seq(), Flags::ACK, 0, cx);
     }
 
     /// The number of a segment without data: after all that was sent, but in the peer's window,
@@ -746,66 +639,37 @@ impl Tcb {
         self.snd.nxt.min(self.snd.una + self.snd.wnd)
     }
 
-    /// One segment, with the acknowledgment and the window of the moment.
+    /// One segment, with the acknowledgment and the window of the moment. What IP cannot send is
+    /// lost like any other: the timer sends it again.
     fn transmit(&mut self, seq: SeqNum, flags: Flags, len: usize, cx: &mut Cx<'_>) {
-        let Some(ends) = self.tuple else { return };
-        let (local, peer) = (ends.local(), ends.peer());
+        let (local, peer) = (self.local, self.peer);
         let mut packet = Packet::with_capacity(len);
-        if len > 0 {
-            self.sending.copy(seq, len, &mut packet);
-        }
+        self.sending.copy(seq, len, &mut packet);
         let mss = flags.contains(Flags::SYN).then_some(self.rcv.mss as u16);
-        let ack = if flags.contains(Flags::ACK) { self.rcv.nxt } else { SeqNum(0) };
         let segment = Segment {
             window: self.rcv.offer(false),
             options: Options { mss, ..Options::default() },
             len,
-            ..Segment::new(local.port(), peer.port(), seq, ack, flags)
+            ..Segment::new(local.port(), peer.port(), seq, self.rcv.nxt, flags)
         };
-        if seq == self.snd.nxt && segment.seq_len() > 0 {
-            self.snd.timed = self.snd.timed.or(Some((segment.end(), cx.now)));
-        } else if segment.seq_len() > 0 {
-            self.snd.timed = None; // Karn's rule (RFC 6298 §3).
-            cx.events.add(Event::Retransmitted);
+        if segment.seq_len() > 0 {
+            // Karn's rule (RFC 6298 §3): what is sent again is not timed, nor what is before it.
+            let first = seq == self.snd.nxt;
+            let timed = self.snd.timed.or(Some((segment.end(), cx.now)));
+            self.snd.timed = timed.filter(|_| first);
+            self.snd.retransmitted += u32::from(!first);
         }
         self.snd.nxt = self.snd.nxt.max(segment.end());
-        self.ack_at = None;
+        self.ack_due = false;
+        trace!(src = %local.ip(), dst = %peer.ip(), ?segment, "out");
         let header = Header::new(local.ip(), peer.ip(), Protocol::TCP);
         let header = Header { ttl: self.settings.ttl, ..header };
-        cx.send(&header, segment, packet, self.partial_checksum);
+        let packet = segment.emit(packet, header.src, header.dst, self.partial_checksum);
+        let _ = cx.out.send(cx.now, &header, packet);
     }
 
     /// The states in which the peer still sends.
     fn may_receive(&self) -> bool {
         matches!(self.state, Established | FinWait1 | FinWait2)
-    }
-}
-
-impl Cx<'_> {
-    /// Hands a segment to IP. What IP cannot send is lost like any other: the timer sends it again.
-    fn send(&mut self, header: &Header, segment: Segment, data: Packet, partial_checksum: bool) {
-        trace!(src = %header.src, dst = %header.dst, ?segment, "out");
-        self.events.add(Event::SegmentsOut);
-        if segment.flags.contains(Flags::RST) {
-            self.events.add(Event::ResetsOut);
-        }
-        let packet = segment.emit(data, header.src, header.dst, partial_checksum);
-        if self.out.send(self.now, header, packet).is_err() {
-            self.events.add(Event::NotSent);
-        }
-    }
-}
-
-netdev::reasons! {
-    /// What is counted beside drops.
-    enum Event {
-        /// Good or bad.
-        SegmentsIn = "segments received",
-        /// Retransmissions and resets too.
-        SegmentsOut = "segments sent",
-        Retransmitted = "segments retransmitted",
-        ResetsOut = "resets sent",
-        /// IP did not take them.
-        NotSent = "segments that could not be sent",
     }
 }

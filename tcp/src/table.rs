@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 
-use ip::Handle;
+use ip::{Handle, SocketError};
 
 use crate::hash::SeededState;
+use crate::ports::Ports;
 use crate::tcb::ConnId;
 
 /// Both ends of a connection.
@@ -62,22 +64,28 @@ struct Bound {
     listens: bool,
 }
 
-/// The demultiplexer: four-tuples in a hash table whose key an outsider does not know, and bound
-/// ports.
+/// No peer in particular: an ephemeral port that is bound has none yet.
+const ANYBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// The demultiplexer: four-tuples in a hash table whose key an outsider does not know, bound
+/// ports, and the ephemeral ones that neither has.
 pub(crate) struct Table {
     connections: HashMap<Tuple, Owner, SeededState>,
     bound: HashMap<u16, Vec<Bound>, SeededState>,
     /// How many four-tuples have each local port.
     local_ports: HashMap<u16, u32, SeededState>,
+    ephemeral: Ports,
 }
 
 impl Table {
-    pub(crate) fn new(seed: u64) -> Table {
+    /// A table without entries, whose ephemeral ports are in `ports`.
+    pub(crate) fn new(ports: RangeInclusive<u16>, seed: u64) -> Table {
         let state = SeededState::new(seed, "tables");
         Table {
             connections: HashMap::with_hasher(state),
             bound: HashMap::with_hasher(state),
             local_ports: HashMap::with_hasher(state),
+            ephemeral: Ports::new(ports, seed),
         }
     }
 
@@ -115,7 +123,7 @@ impl Table {
 
     /// Whether a socket may bind there: nobody else has it, or (SO_REUSEADDR) all who have it
     /// agree and none of them listens.
-    pub(crate) fn may_bind(&self, local: SocketAddr, reuse: bool) -> bool {
+    fn may_bind(&self, local: SocketAddr, reuse: bool) -> bool {
         let in_use = self.local_ports.contains_key(&local.port());
         let mut others = self.bound.get(&local.port()).into_iter().flatten();
         let clash = others.any(|other| {
@@ -124,19 +132,40 @@ impl Table {
         !clash && (reuse || !in_use)
     }
 
-    /// Whether nobody at all has anything to do with the port.
-    pub(crate) fn is_unused(&self, port: u16) -> bool {
-        !self.bound.contains_key(&port) && !self.local_ports.contains_key(&port)
-    }
-
-    /// Whether any socket is bound to the port.
-    pub(crate) fn is_bound(&self, port: u16) -> bool {
-        self.bound.contains_key(&port)
-    }
-
-    pub(crate) fn bind(&mut self, local: SocketAddr, socket: Handle, reuse: bool) {
+    /// Binds a socket, for port 0 to an ephemeral one that nobody at all has anything to do with.
+    /// Gives where.
+    pub(crate) fn bind(
+        &mut self,
+        mut local: SocketAddr,
+        socket: Handle,
+        reuse: bool,
+    ) -> Result<SocketAddr, SocketError> {
+        if local.port() == 0 {
+            let Table { bound, local_ports, ephemeral, .. } = self;
+            let unused = |port| !bound.contains_key(&port) && !local_ports.contains_key(&port);
+            let port = ephemeral.choose(local.ip(), ANYBODY, unused);
+            local.set_port(port.ok_or(SocketError::AddrInUse)?);
+        } else if !self.may_bind(local, reuse) {
+            return Err(SocketError::AddrInUse);
+        }
         let bound = Bound { addr: local.ip(), socket, reuse, listens: false };
         self.bound.entry(local.port()).or_default().push(bound);
+        Ok(local)
+    }
+
+    /// An ephemeral port for a connection to `peer`: nobody is bound to it, and the four-tuple that
+    /// it makes is `free` by its owner.
+    pub(crate) fn port_to(
+        &mut self,
+        local: IpAddr,
+        peer: SocketAddr,
+        free: impl Fn(&Tuple, Option<Owner>) -> bool,
+    ) -> Option<u16> {
+        let Table { connections, bound, ephemeral, .. } = self;
+        ephemeral.choose(local, peer, |port| {
+            let tuple = Tuple::new(SocketAddr::new(local, port), peer);
+            !bound.contains_key(&port) && free(&tuple, connections.get(&tuple).copied())
+        })
     }
 
     /// Makes a bound socket listen; `false` where another listens there.
@@ -176,10 +205,10 @@ mod tests {
 
     #[test]
     fn the_listener_of_an_address_comes_before_that_of_all() {
-        let mut table = Table::new(1);
+        let mut table = Table::new(50_000..=50_001, 1);
         let (all, one) = ("0.0.0.0:80".parse().unwrap(), "10.0.0.1:80".parse().unwrap());
-        table.bind(all, handle(1), true);
-        table.bind(one, handle(2), true);
+        assert_eq!(table.bind(all, handle(1), true), Ok(all));
+        assert_eq!(table.bind(one, handle(2), true), Ok(one));
         assert_eq!(table.listener(one), None);
         assert!(table.listen(all, handle(1)));
         assert_eq!(table.listener(one), Some(handle(1)));
@@ -192,13 +221,27 @@ mod tests {
 
     #[test]
     fn a_port_with_connections_is_free_for_those_who_reuse_only() {
-        let mut table = Table::new(1);
+        let mut table = Table::new(50_000..=50_001, 1);
         let local: SocketAddr = "10.0.0.1:80".parse().unwrap();
         let tuple = Tuple::new(local, "10.0.0.2:5".parse().unwrap());
         table.insert(tuple, Owner::TimeWait);
         assert!(!table.may_bind(local, false) && table.may_bind(local, true));
         table.remove(&tuple);
         table.remove(&tuple);
-        assert!(table.may_bind(local, false) && table.is_unused(80));
+        assert!(table.may_bind(local, false));
+    }
+
+    #[test]
+    fn ephemeral_ports_are_those_that_nobody_has() {
+        let mut table = Table::new(50_000..=50_001, 1);
+        let (any, peer) = ("10.0.0.1:0".parse().unwrap(), "10.0.0.2:80".parse().unwrap());
+        let bound = table.bind(any, handle(1), false).unwrap().port();
+        let free = |_: &Tuple, owner: Option<Owner>| owner.is_none();
+        let port = table.port_to(any.ip(), peer, free).unwrap();
+        assert_ne!(port, bound);
+        table.insert(Tuple::new(SocketAddr::new(any.ip(), port), peer), Owner::TimeWait);
+        assert_eq!(table.port_to(any.ip(), peer, free), None);
+        assert_eq!(table.port_to(any.ip(), peer, |_, _| true), Some(port));
+        assert_eq!(table.bind(any, handle(2), true), Err(SocketError::AddrInUse));
     }
 }

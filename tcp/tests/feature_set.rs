@@ -1,4 +1,5 @@
-//! What every TCP of this crate has to do, each test run against each implementation.
+//! What every TCP of this crate has to do, each test run against each implementation; and, set
+//! apart, what the small one leaves out.
 //!
 //! A test takes the implementation as an argument and knows nothing else of it. Tests named
 //! `r02_…` and the like stand for a defect that the program had which this stack succeeds.
@@ -86,7 +87,6 @@ tests! {
         corruption,
         a_slow_link_with_a_short_queue,
         lost_data_is_sent_again_with_growing_patience,
-        three_duplicate_acks_bring_what_was_lost_at_once,
         karns_rule,
         r04_data_and_fin_in_one_segment,
         data_out_of_order_is_put_in_order,
@@ -142,4 +142,12 @@ tests! {
         facts_are_told,
         a_connection_to_oneself,
         five_hundred_connections;
+}
+
+/// The small TCP waits for a timeout.
+mod fast_retransmit {
+    #[test]
+    fn three_duplicate_acks_bring_what_was_lost_at_once() {
+        crate::loss::three_duplicate_acks_bring_what_was_lost_at_once(crate::whole);
+    }
 }

@@ -216,14 +216,10 @@ impl Tcp {
         quoted: &Quoted,
         out: &mut dyn Output,
     ) {
-        let seq = quoted.payload.get(4..8).and_then(|bytes| bytes.try_into().ok());
-        let (Some((src_port, dst_port)), Some(seq)) = (quoted.ports(), seq) else {
+        let Some((tuple, seq)) = icmp::quoted_segment(quoted) else {
             self.events.add(Event::IcmpIgnored);
             return;
         };
-        let seq = SeqNum(u32::from_be_bytes(seq));
-        let local = SocketAddr::new(quoted.src, src_port);
-        let tuple = Tuple::new(local, SocketAddr::new(quoted.dst, dst_port));
         let known = match self.table.owner(&tuple) {
             Some(Owner::Connection(id)) => self.with(now, out, id, |tcb, cx| {
                 let fits = seq.ge(tcb.snd.una) && seq.lt(tcb.snd.nxt);

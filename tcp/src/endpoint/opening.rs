@@ -43,22 +43,9 @@ impl Tcp {
             return Err(SocketError::AddrNotAvailable);
         }
         let reuse = settings.reuse_addr;
-        let port = match local.port() {
-            0 => {
-                let table = &self.table;
-                self.ports
-                    .choose(local.ip(), ANY, |port| table.is_unused(port))
-                    .ok_or(SocketError::AddrInUse)?
-            }
-            port => port,
-        };
-        let local = SocketAddr::new(local.ip(), port);
-        if !self.table.may_bind(local, reuse) {
-            return Err(SocketError::AddrInUse);
-        }
-        self.table.bind(local, handle, reuse);
+        let local = self.table.bind(local, handle, reuse)?;
         if let Some(socket) = self.sockets.get_mut(handle) {
-            socket.bound = Some(port);
+            socket.bound = Some(local.port());
             if let Kind::Fresh { local: place, .. } = &mut socket.kind {
                 *place = Some(local);
             }
@@ -84,13 +71,7 @@ impl Tcp {
             };
         let local = match local {
             Some(local) => local,
-            None => {
-                let table = &self.table;
-                let port = self.ports.choose(ANY.ip(), ANY, |port| table.is_unused(port));
-                let local = SocketAddr::new(ANY.ip(), port.ok_or(SocketError::AddrInUse)?);
-                self.table.bind(local, handle, settings.reuse_addr);
-                local
-            }
+            None => self.table.bind(ANY, handle, settings.reuse_addr)?,
         };
         if !self.table.listen(local, handle) {
             return Err(SocketError::AddrInUse);
@@ -167,18 +148,11 @@ impl Tcp {
         let port = match bound {
             Some(local) => local.port(),
             None => {
-                let table = &self.table;
-                let free = |port| {
-                    let tuple = Tuple::new(SocketAddr::new(local_addr, port), peer);
-                    !table.is_bound(port) && table.owner(&tuple).is_none()
-                };
-                let port = self.ports.choose(local_addr, peer, free);
-                let again = |port| {
-                    let tuple = Tuple::new(SocketAddr::new(local_addr, port), peer);
-                    !table.is_bound(port) && self.time_wait.may_connect_again(now, &tuple)
-                };
+                let (table, time_wait) = (&mut self.table, &self.time_wait);
+                let again = |tuple: &Tuple, _| time_wait.may_connect_again(now, tuple);
+                let port = table.port_to(local_addr, peer, |_, owner| owner.is_none());
                 // A four-tuple in TIME-WAIT is better than none.
-                port.or_else(|| self.ports.choose(local_addr, peer, again))
+                port.or_else(|| table.port_to(local_addr, peer, again))
                     .ok_or(SocketError::AddrNotAvailable)?
             }
         };

@@ -243,13 +243,10 @@ fn end_of_stream(tcb: &mut Tcb) -> Result<usize, SocketError> {
     }
 }
 
-/// RFC 9293 §3.8.6.2.2: the user made room; the peer is told when that is worth a segment, which
-/// it is when the window at least doubles, as Linux has it. Between that, data's acknowledgments
-/// tell it.
+/// The user made room.
 fn update_window(tcb: &mut Tcb, cx: &mut Context<'_>) {
     let open = tcb.may_receive() && tcb.state.is_synchronized();
-    let (current, next) = (tcb.rcv.window(), tcb.rcv.next_window(cx.pressure));
-    if open && next > current && next >= current.saturating_mul(2) {
+    if open && tcb.rcv.update_is_due(cx.pressure) {
         transmit::ack(tcb, cx);
     }
 }

@@ -1,25 +1,7 @@
-//! [`SmallTcp`] around its connections: who has which port, SYN queues, timers, and the calls of
-//! [`Streams`].
+//! [`SmallTcp`] around its connections: which one an event is for, SYN queues, timers, and the
+//! calls of [`Streams`].
 
-use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
-
-use ip::{Cause, Datagram, Handle, Header, Output, Protocol, Quoted, Readiness, SocketError, Ttl};
-use netdev::{Counter, Counts, Instant, Packet};
-use tracing::trace;
-
-use super::{ANY, Cx, Event, Holder, MAX_WINDOW, NOWHERE, Queue, Reply, SEND_BUFFER, Tcb, Verdict};
-use crate::challenge::ChallengeLimit;
-use crate::isn::IsnGenerator;
-use crate::ports::Ports;
-use crate::slab::Slab;
-use crate::table::{Owner, Table, Tuple};
-use crate::tcb::ConnId;
-use crate::{
-    Config, DropReason, EcnMode, Flags, Info, Input, ReceiveFlags, Segment, SendFlags, SeqNum,
-    Setting, Settings, Shutdown, State, Streams,
-};
-use State::*;
+use super::*;
 
 /// The small TCP: a second implementation of [`Streams`]. What it does and what it leaves out
 /// stands at the top of `small.rs`.
@@ -27,38 +9,34 @@ pub struct SmallTcp {
     tcbs: Slab<Tcb>,
     /// Who has which port.
     table: Table,
-    /// The next deadline of each connection that has one.
+    /// When the timer of each connection that has one runs out.
     timers: BTreeSet<(Instant, Handle)>,
     /// What [`Streams::changed`] will say.
     changed: BTreeSet<Handle>,
-    config: Config,
+    config: Arc<Config>,
     isn: IsnGenerator,
-    ports: Ports,
-    challenges: ChallengeLimit,
+    received: u64,
     drops: Counts<DropReason>,
-    events: Counts<Event>,
 }
 
 impl SmallTcp {
     /// A TCP without sockets. Sequence numbers and ports follow from `seed`.
     pub fn new(seed: u64) -> SmallTcp {
-        let config = Config {
-            max_sockets: 1 << 16,
-            // RFC 9293 §3.8.3, MUST-23: three minutes at least.
-            syn_retries: 7,
-            ..Config::default()
-        };
+        let mut config = Config { max_sockets: 1 << 16, ..Config::default() };
+        // RFC 9293 §3.8.3, MUST-23: three minutes at least.
+        config.syn_retries = 7;
+        // A window, and as much again to follow it.
+        config.send_buffer.default = 2 * MAX_WINDOW;
+        config.receive_buffer.default = MAX_WINDOW;
         SmallTcp {
             tcbs: Slab::new(),
-            table: Table::new(seed),
+            table: Table::new(config.ports.clone(), seed),
             timers: BTreeSet::new(),
             changed: BTreeSet::new(),
             isn: IsnGenerator::new(seed),
-            ports: Ports::new(config.ports.clone(), seed),
-            challenges: ChallengeLimit::new(config.challenge_acks, seed),
-            config,
+            config: Arc::new(config),
+            received: 0,
             drops: Counts::default(),
-            events: Counts::default(),
         }
     }
 
@@ -68,34 +46,33 @@ impl SmallTcp {
     }
 
     /// A user's socket.
-    fn socket(&self, handle: Handle) -> Reply<&Tcb> {
-        let tcb = self.tcbs.get(handle).filter(|tcb| tcb.holder == Holder::User);
+    fn socket(&self, id: Handle) -> Reply<&Tcb> {
+        let tcb = self.tcbs.get(id).filter(|tcb| tcb.holder == Holder::User);
         tcb.ok_or(SocketError::BadHandle)
     }
 
-    fn socket_mut(&mut self, handle: Handle) -> Reply<&mut Tcb> {
-        self.socket(handle)?;
-        self.tcbs.get_mut(handle).ok_or(SocketError::BadHandle)
+    fn socket_mut(&mut self, id: Handle) -> Reply<&mut Tcb> {
+        let tcb = self.tcbs.get_mut(id).filter(|tcb| tcb.holder == Holder::User);
+        tcb.ok_or(SocketError::BadHandle)
     }
 
     /// Something happens to a connection; then what is kept outside of it follows.
     fn event<R>(
         &mut self,
-        now: Instant,
         id: Handle,
-        out: &mut dyn Output,
+        cx: &mut Cx<'_>,
         f: impl FnOnce(&mut Tcb, &mut Cx<'_>) -> R,
     ) -> R {
         let tcb = self.tcbs.get_mut(id).expect("whoever names a connection has found it");
-        let (ready, due) = (tcb.readiness(), tcb.deadline());
-        let SmallTcp { config, challenges, events, .. } = self;
-        let result = f(tcb, &mut Cx { now, out, config, challenges, events });
+        let (ready, due) = (tcb.readiness(), tcb.timer);
+        let result = f(tcb, cx);
+        tcb.settle(cx);
         if tcb.holder == Holder::User && tcb.readiness() != ready {
             self.changed.insert(id);
         }
-        if tcb.deadline() != due {
+        if tcb.timer != due {
             due.map(|at| self.timers.remove(&(at, id)));
-            tcb.deadline().map(|at| self.timers.insert((at, id)));
+            tcb.timer.map(|at| self.timers.insert((at, id)));
         }
         if let Holder::HalfOpen(listener) = tcb.holder
             && tcb.state != SynReceived
@@ -117,12 +94,12 @@ impl SmallTcp {
         self.changed.insert(listener);
     }
 
+    /// In state CLOSED its ends are free, and it is gone where nobody has anything to learn of it
+    /// any more.
     fn forget_if_closed(&mut self, id: Handle) {
         let Some(tcb) = self.tcbs.get(id).filter(|tcb| tcb.state == Closed) else { return };
-        if let Some(ends) = tcb.tuple
-            && self.table.owner(&ends) == Some(Owner::Connection(ConnId(id)))
-        {
-            self.table.remove(&ends);
+        if self.table.owner(&tcb.ends()) == Some(Owner::Connection(ConnId(id))) {
+            self.table.remove(&tcb.ends());
         }
         if tcb.holder == Holder::Nobody {
             self.tcbs.remove(id);
@@ -130,118 +107,74 @@ impl SmallTcp {
     }
 
     /// RFC 9293 §3.10.7: under which state's rules a segment falls.
-    fn segment_arrives(
-        &mut self,
-        now: Instant,
-        mut datagram: Datagram,
-        out: &mut dyn Output,
-    ) -> Verdict {
-        let segment = Segment::parse(&mut datagram)?;
-        let (Header { src, dst, .. }, data) = (datagram.header, &datagram.payload);
+    fn arrive(&mut self, datagram: &mut Datagram, cx: &mut Cx<'_>) -> Verdict {
+        let segment = Segment::parse(datagram)?;
+        let (src, dst, data) = (datagram.header.src, datagram.header.dst, &datagram.payload);
         trace!(%src, %dst, ?segment, "in");
         let ends = Tuple::new((dst, segment.dst_port).into(), (src, segment.src_port).into());
-        let (state, id) = self.find(&ends);
-        let verdict = match (state, id) {
-            (Closed, _) | (_, None) => Err(DropReason::NoConnection),
-            (Listen, Some(id)) => self.segment_in_listen(now, id, ends, &segment, out),
-            (SynReceived, Some(id)) if self.is_held_back(id, &segment) => {
-                Err(DropReason::AcceptQueue)
+        let verdict = match (self.table.owner(&ends), self.table.listener(ends.local())) {
+            (Some(Owner::Connection(ConnId(id))), _) => {
+                ensure(!self.is_held_back(id, &segment), DropReason::AcceptQueue)?;
+                self.event(id, cx, |tcb, cx| tcb.segment_arrives(&segment, data, cx))
             }
-            (SynSent, Some(id)) => self.event(now, id, out, |t, cx| t.syn_sent(&segment, data, cx)),
-            (_, Some(id)) => self.event(now, id, out, |t, cx| t.others(&segment, data, cx)),
+            (_, Some(listener)) => self.listens(listener, ends, &segment, cx),
+            _ => Err(DropReason::NoConnection),
         };
-        // §3.5.2, groups 1 and 2: a reset answers what is for no connection, and what acknowledges
-        // too much while there is none yet. A reset is never answered.
-        if let Err(DropReason::NoConnection | DropReason::UnacceptableAck) = verdict
-            && !state.is_synchronized()
-        {
-            let reset = segment.reset().ok_or(DropReason::StrayReset)?;
-            let SmallTcp { config, challenges, events, .. } = self;
-            let mut cx = Cx { now, out, config, challenges, events };
-            let header = Header::new(dst, src, Protocol::TCP);
-            cx.send(&header, reset, Packet::with_capacity(0), false);
+        // §3.5.2, groups 1 and 2: what is for no connection, or acknowledges what was never sent
+        // while there is none yet, is answered with a reset, if it is none itself.
+        if verdict == Err(DropReason::NoConnection) {
+            let answered = stray_reset(cx.now, cx.out, datagram, &segment);
+            ensure(answered, DropReason::StrayReset)?;
         }
         verdict
-    }
-
-    /// The connection between these ends, or the listener at this one.
-    fn find(&self, ends: &Tuple) -> (State, Option<Handle>) {
-        let id = match self.table.owner(ends) {
-            Some(Owner::Connection(ConnId(id))) => Some(id),
-            _ => self.table.listener(ends.local()),
-        };
-        (id.and_then(|id| self.tcbs.get(id)).map_or(Closed, |tcb| tcb.state), id)
     }
 
     /// While no more may wait to be accepted, the ACK of a handshake is not looked at: the
     /// connection stays half open.
     fn is_held_back(&self, id: Handle, segment: &Segment) -> bool {
-        let Some(Holder::HalfOpen(listener)) = self.tcbs.get(id).map(|tcb| tcb.holder) else {
-            return false;
-        };
-        !segment.flags.intersects(Flags::RST | Flags::SYN)
-            && self.tcbs.get(listener).is_some_and(|parent| parent.queue.is_full())
+        let holder = self.tcbs.get(id).map(|tcb| tcb.holder);
+        let Some(Holder::HalfOpen(listener)) = holder else { return false };
+        let resets = segment.flags.intersects(Flags::RST | Flags::SYN);
+        !resets && self.tcbs.get(listener).is_some_and(Tcb::is_full)
     }
 
     /// RFC 9293 §3.10.7.2. The listener stays; a connection of its own enters SYN-RECEIVED.
-    fn segment_in_listen(
-        &mut self,
-        now: Instant,
-        listener: Handle,
-        ends: Tuple,
-        segment: &Segment,
-        out: &mut dyn Output,
-    ) -> Verdict {
-        if segment.flags.intersects(Flags::RST | Flags::ACK) {
-            return Err(DropReason::UnacceptableAck);
-        }
-        if !segment.flags.contains(Flags::SYN) {
-            return Err(DropReason::NoAck);
-        }
-        let parent = self.tcbs.get(listener).ok_or(DropReason::NoConnection)?;
-        if parent.queue.is_full() {
-            return Err(DropReason::AcceptQueue);
-        }
-        let settings = parent.settings.clone();
-        let route = out.route(now, ends.peer().ip(), Some(ends.local().ip()));
+    fn listens(&mut self, id: Handle, ends: Tuple, syn: &Segment, cx: &mut Cx<'_>) -> Verdict {
+        ensure(!syn.flags.intersects(Flags::RST | Flags::ACK), DropReason::NoConnection)?;
+        ensure(syn.flags.contains(Flags::SYN), DropReason::NoAck)?;
+        let route = cx.out.route(cx.now, ends.peer().ip(), Some(ends.local().ip()));
         let route = route.map_err(|_| DropReason::NoConnection)?;
-        self.make_room(now, listener, out);
-        let id = self.insert(Holder::HalfOpen(listener), settings).ok_or(DropReason::Memory)?;
-        if let Some(parent) = self.tcbs.get_mut(listener) {
-            parent.queue.half_open.push_back(id);
-        }
-        let iss = self.register(now, id, ends);
-        self.event(now, id, out, |tcb, cx| tcb.open(ends, iss, &route, Some(segment), cx));
-        Ok(())
-    }
-
-    /// RFC 4987 §3.4: where the SYN queue is full, the oldest half-open connection goes. A real
-    /// handshake takes a round trip, so that one is almost surely a forged one.
-    fn make_room(&mut self, now: Instant, listener: Handle, out: &mut dyn Output) {
-        let Some(parent) = self.tcbs.get_mut(listener) else { return };
+        let parent = self.tcbs.get_mut(id).ok_or(DropReason::NoConnection)?;
+        ensure(!parent.is_full(), DropReason::AcceptQueue)?;
+        let settings = parent.settings.clone();
+        // RFC 4987 §3.4: where the SYN queue is full, the oldest half-open connection goes. A real
+        // handshake takes a round trip, so that one is almost surely a forged one.
         if parent.queue.half_open.len() >= self.config.syn_queue
             && let Some(oldest) = parent.queue.half_open.pop_front()
         {
             self.drops.add(DropReason::SynQueue);
-            self.event(now, oldest, out, |tcb, _| tcb.die(None));
+            self.event(oldest, cx, |tcb, _| tcb.die(None));
         }
+        let child = self.insert(Holder::HalfOpen(id), settings).ok_or(DropReason::Memory)?;
+        if let Some(parent) = self.tcbs.get_mut(id) {
+            parent.queue.half_open.push_back(child);
+        }
+        self.begin(child, ends, &route, Some(syn), cx);
+        Ok(())
     }
 
-    /// The connection of these two ends is `id`'s; gives its ISS.
-    fn register(&mut self, now: Instant, id: Handle, ends: Tuple) -> SeqNum {
+    /// A connection begins, with this side's SYN or the peer's.
+    fn begin(
+        &mut self,
+        id: Handle,
+        ends: Tuple,
+        route: &Route,
+        syn: Option<&Segment>,
+        cx: &mut Cx<'_>,
+    ) {
         self.table.insert(ends, Owner::Connection(ConnId(id)));
-        self.isn.next(now, &ends)
-    }
-
-    fn ephemeral(&mut self, local: IpAddr, peer: SocketAddr) -> Reply<u16> {
-        let port = self.ports.choose(local, peer, |port| self.table.is_unused(port));
-        port.ok_or(SocketError::AddrNotAvailable)
-    }
-}
-
-impl Queue {
-    fn is_full(&self) -> bool {
-        self.ready.len() >= self.backlog
+        let iss = self.isn.next(cx.now, &ends);
+        self.event(id, cx, |tcb, _| tcb.open(ends, iss, route, syn));
     }
 }
 
@@ -249,10 +182,7 @@ impl Queue {
 impl Streams for SmallTcp {
     fn open(&mut self) -> Reply<Handle> {
         let settings = Settings {
-            send_buffer: SEND_BUFFER,
-            receive_buffer: MAX_WINDOW,
             congestion: "none",
-            ecn: EcnMode::Off,
             mtu_discover: false,
             quick_ack: true,
             ..self.config.settings()
@@ -260,152 +190,116 @@ impl Streams for SmallTcp {
         self.insert(Holder::User, settings).ok_or(SocketError::NoBuffers)
     }
 
-    fn bind(&mut self, socket: Handle, mut local: SocketAddr, out: &dyn Output) -> Reply<()> {
-        let tcb = self.socket(socket)?;
+    fn bind(&mut self, id: Handle, local: SocketAddr, out: &dyn Output) -> Reply {
+        let tcb = self.socket(id)?;
         let reuse = tcb.settings.reuse_addr;
-        if tcb.state != Closed || tcb.local != NOWHERE {
-            return Err(SocketError::Invalid);
-        }
-        if local.ip() != ANY && !out.is_local(local.ip()) {
-            return Err(SocketError::AddrNotAvailable);
-        }
-        if local.port() == 0 {
-            local.set_port(self.ephemeral(local.ip(), NOWHERE)?);
-        } else if !self.table.may_bind(local, reuse) {
-            return Err(SocketError::AddrInUse);
-        }
-        self.table.bind(local, socket, reuse);
-        self.socket_mut(socket)?.local = local;
+        ensure(tcb.local == NOWHERE, SocketError::Invalid)?;
+        let ours = local.ip() == ANY || out.is_local(local.ip());
+        ensure(ours, SocketError::AddrNotAvailable)?;
+        let local = self.table.bind(local, id, reuse)?;
+        self.socket_mut(id)?.local = local;
         Ok(())
     }
 
-    fn listen(&mut self, socket: Handle, backlog: usize) -> Reply<()> {
-        let tcb = self.socket(socket)?;
-        if tcb.tuple.is_some() || tcb.local == NOWHERE {
-            return Err(SocketError::Invalid);
-        }
-        if !self.table.listen(tcb.local, socket) {
-            return Err(SocketError::AddrInUse);
-        }
+    fn listen(&mut self, id: Handle, backlog: usize) -> Reply {
+        let tcb = self.socket(id)?;
+        ensure(tcb.peer == NOWHERE && tcb.local != NOWHERE, SocketError::Invalid)?;
+        ensure(self.table.listen(tcb.local, id), SocketError::AddrInUse)?;
         let backlog = backlog.clamp(1, self.config.max_backlog);
-        let tcb = self.socket_mut(socket)?;
+        let tcb = self.socket_mut(id)?;
         tcb.queue.backlog = backlog;
         tcb.enter(Listen, "listen");
         Ok(())
     }
 
-    fn accept(&mut self, socket: Handle) -> Reply<(Handle, SocketAddr)> {
-        let listener = self.socket_mut(socket)?;
-        if listener.state != Listen {
-            return Err(SocketError::Invalid);
-        }
-        let id = listener.queue.ready.pop_front().ok_or(SocketError::WouldBlock)?;
-        let child = self.tcbs.get_mut(id).ok_or(SocketError::WouldBlock)?;
-        child.holder = Holder::User;
-        let peer = child.tuple.map_or(NOWHERE, |ends| ends.peer());
-        self.changed.extend([socket, id]);
-        Ok((id, peer))
+    fn accept(&mut self, id: Handle) -> Reply<(Handle, SocketAddr)> {
+        let listener = self.socket_mut(id)?;
+        ensure(listener.state == Listen, SocketError::Invalid)?;
+        let child = listener.queue.ready.pop_front().ok_or(SocketError::WouldBlock)?;
+        self.changed.extend([id, child]);
+        let tcb = self.tcbs.get_mut(child).ok_or(SocketError::Aborted)?;
+        tcb.holder = Holder::User;
+        Ok((child, tcb.peer))
     }
 
     fn connect(
         &mut self,
         now: Instant,
-        socket: Handle,
+        id: Handle,
         peer: SocketAddr,
         out: &mut dyn Output,
-    ) -> Reply<()> {
-        let tcb = self.socket(socket)?;
+    ) -> Reply {
+        let tcb = self.socket(id)?;
+        let mut local = tcb.local;
         match tcb.state {
-            Closed if tcb.tuple.is_none() => {}
+            Closed if tcb.peer == NOWHERE => {}
             SynSent | SynReceived => return Err(SocketError::InProgress),
             Closed | Listen => return Err(SocketError::Invalid),
             _ => return Err(SocketError::AlreadyConnected),
         }
-        if peer.port() == 0 || peer.ip() == ANY || peer.ip().is_multicast() {
-            return Err(SocketError::Invalid);
-        }
-        let mut local = tcb.local;
+        let sensible = peer.port() != 0 && peer.ip() != ANY && !peer.ip().is_multicast();
+        ensure(sensible, SocketError::Invalid)?;
         let route = out.route(now, peer.ip(), Some(local.ip()).filter(|addr| *addr != ANY))?;
-        if local.ip() == ANY {
-            local.set_ip(route.source);
-        }
+        local.set_ip(route.source);
         if local.port() == 0 {
-            local.set_port(self.ephemeral(local.ip(), peer)?);
+            let port = self.table.port_to(local.ip(), peer, |_, owner| owner.is_none());
+            local.set_port(port.ok_or(SocketError::AddrNotAvailable)?);
         }
         let ends = Tuple::new(local, peer);
-        if self.table.owner(&ends).is_some() {
-            return Err(SocketError::AddrInUse);
-        }
-        let iss = self.register(now, socket, ends);
-        self.event(now, socket, out, |tcb, cx| tcb.open(ends, iss, &route, None, cx));
+        ensure(self.table.owner(&ends).is_none(), SocketError::AddrInUse)?;
+        self.begin(id, ends, &route, None, &mut Cx { now, out });
         Err(SocketError::InProgress)
     }
 
     fn send(
         &mut self,
         now: Instant,
-        socket: Handle,
+        id: Handle,
         data: &[u8],
         flags: SendFlags,
         out: &mut dyn Output,
     ) -> Reply<usize> {
-        self.socket(socket)?;
-        if flags.contains(SendFlags::URGENT) {
-            return Err(SocketError::Unsupported);
-        }
-        self.event(now, socket, out, |tcb, cx| tcb.send(data, cx))
+        self.socket(id)?;
+        ensure(!flags.contains(SendFlags::URGENT), SocketError::Unsupported)?;
+        self.event(id, &mut Cx { now, out }, |tcb, _| tcb.send(data))
     }
 
     fn receive(
         &mut self,
         now: Instant,
-        socket: Handle,
+        id: Handle,
         buffer: &mut [u8],
         flags: ReceiveFlags,
         out: &mut dyn Output,
     ) -> Reply<usize> {
-        self.socket(socket)?;
-        if flags.contains(ReceiveFlags::URGENT) {
-            return Err(SocketError::Unsupported);
-        }
+        self.socket(id)?;
+        ensure(!flags.contains(ReceiveFlags::URGENT), SocketError::Unsupported)?;
         let peek = flags.contains(ReceiveFlags::PEEK);
-        self.event(now, socket, out, |tcb, cx| tcb.receive(buffer, peek, cx))
+        self.event(id, &mut Cx { now, out }, |tcb, _| tcb.receive(buffer, peek))
     }
 
-    fn shutdown(
-        &mut self,
-        now: Instant,
-        socket: Handle,
-        how: Shutdown,
-        out: &mut dyn Output,
-    ) -> Reply<()> {
-        self.socket(socket)?;
-        self.event(now, socket, out, |tcb, cx| tcb.shutdown(how, cx))
+    fn shutdown(&mut self, now: Instant, id: Handle, how: Shutdown, out: &mut dyn Output) -> Reply {
+        self.socket(id)?;
+        self.event(id, &mut Cx { now, out }, |tcb, _| tcb.shutdown(how))
     }
 
-    fn close(&mut self, now: Instant, socket: Handle, out: &mut dyn Output) {
-        let Ok(tcb) = self.socket_mut(socket) else { return };
+    fn close(&mut self, now: Instant, id: Handle, out: &mut dyn Output) {
+        let Ok(tcb) = self.socket_mut(id) else { return };
         tcb.holder = Holder::Nobody;
         let (port, queue) = (tcb.local.port(), std::mem::take(&mut tcb.queue));
-        self.table.unbind(port, socket);
+        self.table.unbind(port, id);
         for child in queue.half_open.into_iter().chain(queue.ready) {
-            self.event(now, child, out, |tcb, cx| {
+            self.event(child, &mut Cx { now, out }, |tcb, cx| {
                 tcb.holder = Holder::Nobody;
                 tcb.abort(cx);
             });
         }
-        self.event(now, socket, out, |tcb, cx| tcb.close(cx));
-        self.changed.remove(&socket);
+        self.event(id, &mut Cx { now, out }, |tcb, cx| tcb.close(cx));
+        self.changed.remove(&id);
     }
 
-    fn set(
-        &mut self,
-        now: Instant,
-        socket: Handle,
-        setting: Setting,
-        out: &mut dyn Output,
-    ) -> Reply<()> {
-        let settings = &mut self.socket_mut(socket)?.settings;
+    fn set(&mut self, now: Instant, id: Handle, setting: Setting, out: &mut dyn Output) -> Reply {
+        let settings = &mut self.socket_mut(id)?.settings;
         match setting {
             Setting::NoDelay(on) => settings.no_delay = on,
             Setting::ReuseAddr(on) => settings.reuse_addr = on,
@@ -413,51 +307,46 @@ impl Streams for SmallTcp {
             Setting::Ttl(ttl) => settings.ttl = ttl,
             _ => return Err(SocketError::Unsupported),
         }
-        self.event(now, socket, out, |tcb, cx| tcb.output(cx));
-        Ok(())
+        self.event(id, &mut Cx { now, out }, |_, _| Ok(()))
     }
 
-    fn settings(&self, socket: Handle) -> Reply<Settings> {
-        Ok(self.socket(socket)?.settings.clone())
+    fn settings(&self, id: Handle) -> Reply<Settings> {
+        Ok(self.socket(id)?.settings.clone())
     }
 
-    fn info(&self, now: Instant, socket: Handle) -> Reply<Info> {
-        Ok(self.socket(socket)?.info(now, socket))
+    fn info(&self, now: Instant, id: Handle) -> Reply<Info> {
+        Ok(self.socket(id)?.info(now, id))
     }
 
-    fn readiness(&self, socket: Handle) -> Readiness {
-        self.socket(socket).map(Tcb::readiness).unwrap_or_default()
+    fn readiness(&self, id: Handle) -> Readiness {
+        self.socket(id).map(Tcb::readiness).unwrap_or_default()
     }
 
-    fn take_error(&mut self, socket: Handle) -> Option<SocketError> {
-        let error = self.socket_mut(socket).ok()?.error.take();
-        self.changed.insert(socket);
+    fn take_error(&mut self, id: Handle) -> Option<SocketError> {
+        let error = self.socket_mut(id).ok()?.error.take();
+        self.changed.insert(id);
         error
     }
 
-    fn input(&mut self, now: Instant, datagram: Datagram, out: &mut dyn Output) -> Input {
-        self.events.add(Event::SegmentsIn);
-        let Err(reason) = self.segment_arrives(now, datagram, out) else { return Input::Consumed };
+    fn input(&mut self, now: Instant, mut datagram: Datagram, out: &mut dyn Output) -> Input {
+        self.received += 1;
+        let verdict = self.arrive(&mut datagram, &mut Cx { now, out });
+        let Err(reason) = verdict else { return Input::Consumed };
         self.drops.add(reason);
-        match reason {
-            DropReason::NoConnection => Input::Consumed,
-            reason => Input::Dropped(reason),
-        }
+        Input::Dropped(reason)
     }
 
     fn error(&mut self, now: Instant, cause: Cause, quoted: &Quoted, out: &mut dyn Output) {
-        let [a, b, c, d, e, f, g, h, ..] = quoted.payload[..] else { return };
-        let local = SocketAddr::new(quoted.src, u16::from_be_bytes([a, b]));
-        let peer = SocketAddr::new(quoted.dst, u16::from_be_bytes([c, d]));
-        let seq = SeqNum(u32::from_be_bytes([e, f, g, h]));
-        if let Some(Owner::Connection(ConnId(id))) = self.table.owner(&Tuple::new(local, peer)) {
-            self.event(now, id, out, |tcb, _| tcb.icmp_error(cause, seq));
+        if let Some((ends, seq)) = quoted_segment(quoted)
+            && let Some(Owner::Connection(ConnId(id))) = self.table.owner(&ends)
+        {
+            self.event(id, &mut Cx { now, out }, |tcb, _| tcb.icmp_error(cause, seq));
         }
     }
 
     fn poll(&mut self, now: Instant, out: &mut dyn Output) {
         while let Some((_, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
-            self.event(now, id, out, |tcb, cx| tcb.timeout(cx));
+            self.event(id, &mut Cx { now, out }, |tcb, cx| tcb.timeout(cx));
         }
     }
 
@@ -476,6 +365,7 @@ impl Streams for SmallTcp {
     }
 
     fn counters(&self) -> Vec<Counter> {
-        self.events.rows().chain(self.drops.rows()).collect()
+        let received = Counter { name: "segments received", count: self.received };
+        self.drops.rows().chain([received]).collect()
     }
 }

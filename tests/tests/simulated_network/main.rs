@@ -1,4 +1,0 @@
-//! Whole networks on virtual time.
-
-mod lan;
-mod running;
