@@ -24,7 +24,7 @@ netdev::reasons! {
         /// Fragments that overlap (RFC 5722's rule).
         Overlap = "overlapping fragments",
         /// A fragment whose length is not a multiple of eight, that ends beyond 65,535 bytes, or
-        /// that disagrees with another about the datagram's end.
+        /// that disagrees with another about the datagram's end or about ECN (RFC 3168 §5.3).
         BadFragment = "malformed fragment",
         /// No memory for more reassemblies.
         ReassemblyLimit = "reassembly memory full",

@@ -69,6 +69,8 @@ struct Collected {
     first: Option<First>,
     /// RFC 3168 §5.3: whether any fragment met congestion.
     congestion: bool,
+    /// Whether any fragment came from a sender that does not do ECN.
+    not_ect: bool,
     cast: Cast,
 }
 
@@ -309,6 +311,7 @@ impl Collected {
         self.fragments.insert(at, Fragment { start, data: data.into() });
         self.len += data.len();
         self.congestion |= ip.tos.ecn() == Ecn::Ce;
+        self.not_ect |= ip.tos.ecn() == Ecn::NotEct;
         self.cast = stricter(self.cast, cast);
         if start == 0 {
             self.first = Some(First { fields: ip.clone(), bytes: header.into(), cast });
@@ -323,6 +326,10 @@ impl Collected {
     fn join(&mut self) -> Result<Placed, DropReason> {
         let First { mut fields, bytes, .. } = self.first.take().ok_or(DropReason::BadFragment)?;
         if bytes.len() + self.len > MAX_DATAGRAM {
+            return Err(DropReason::BadFragment);
+        }
+        // RFC 3168 §5.3: congestion is not to be lost, nor told to who did not ask for it.
+        if self.congestion && self.not_ect {
             return Err(DropReason::BadFragment);
         }
         let mut payload = Packet::with_capacity(self.len);
