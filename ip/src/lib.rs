@@ -92,6 +92,8 @@ mod api;
 mod cause;
 mod checks;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod counters;
 pub mod deviations;
 mod drop_reason;
