@@ -96,8 +96,9 @@ impl Stack {
         self.with_udp(now, |udp, _| udp.close(socket));
     }
 
-    /// A socket whose readiness may have changed since this was last asked.
-    pub(crate) fn changed(&mut self) -> Option<Key> {
+    /// A socket whose readiness may have changed since this was last asked. For whoever drives a
+    /// stack; in a [`Net`](crate::Net) that is the lock, when it is let go.
+    pub fn changed(&mut self) -> Option<Key> {
         (self.tcp.changed().map(Key::Tcp))
             .or_else(|| self.udp.changed().map(Key::Udp))
             .or_else(|| self.raw.changed().map(Key::Raw))

@@ -167,3 +167,4 @@ pub use tcp_listener::{Incoming, ListenOptions, TcpListener};
 pub use tcp_stream::{ConnectOptions, TcpStream};
 pub use udp_socket::UdpSocket;
 pub use views::{InterfaceView, LayerCounters};
+pub use waiters::Key;

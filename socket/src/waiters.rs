@@ -13,10 +13,13 @@ use ip::Handle;
 use crate::bell::Bell;
 
 /// A socket of any transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Key {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// Of TCP.
     Tcp(Handle),
+    /// Of UDP.
     Udp(Handle),
+    /// A raw one.
     Raw(Handle),
 }
 

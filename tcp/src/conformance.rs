@@ -13,12 +13,23 @@
 //! `conformance_tests!(MyTcp, except: [("timestamps_are_echoed", "no options but MSS")])`. Such a
 //! case has to fail.
 
+use std::time::Duration;
+
 use netdev::conformance::{Bench, Case, Subject};
 
 use crate::Streams;
 use crate::testing::Script;
 
+pub mod blind_attacks;
 pub mod opening;
+pub mod reset;
+pub mod reset_processing;
+pub mod syn_options;
+
+mod states;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 #[doc(hidden)]
 pub use netdev::conformance::{Again, check};
@@ -27,7 +38,13 @@ pub use netdev::conformance::{Again, check};
 pub type Make = fn(u64) -> Box<dyn Streams>;
 
 /// Every case, a slice for each file.
-pub const KIT: &[&[Case<Make>]] = &[opening::CASES];
+pub const KIT: &[&[Case<Make>]] = &[
+    opening::CASES,
+    syn_options::CASES,
+    reset::CASES,
+    reset_processing::CASES,
+    blind_attacks::CASES,
+];
 
 impl Bench<Make> for Script {
     fn new(subject: &Subject<Make>) -> Script {
@@ -46,7 +63,13 @@ macro_rules! conformance_tests {
         const MAKE: $crate::conformance::Make = $make;
         const EXCEPTIONS: &[(&str, &str)] = &[$($($exception),*)?];
 
-        $crate::conformance_tests! { @files opening opening_cases }
+        $crate::conformance_tests! { @files
+            opening opening_cases
+            syn_options syn_options_cases
+            reset reset_cases
+            reset_processing reset_processing_cases
+            blind_attacks blind_attacks_cases
+        }
     };
     ($tcp:ty $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {
         $crate::conformance_tests! {

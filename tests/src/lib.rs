@@ -1,5 +1,6 @@
 //! What crosses layers, and tools for testing it.
 //!
+//! - [`sim`]: a simulated network of hosts, switches, routers and bad links, on virtual time.
 //! - [`virtual_net`]: whole stacks on virtual time, joined by wires in memory; [`probe`]: the far
 //!   end of such a wire, held by the test. No device, no thread, no clock.
 //! - [`grid`]: a transfer over a path of some bandwidth, round trip and trouble, on virtual time.
@@ -13,6 +14,7 @@ mod instance;
 pub mod pkt;
 pub mod probe;
 mod reading;
+pub mod sim;
 pub mod virtual_net;
 
 pub use instance::{Instance, Output, binary, must_run, payload, scratch, sources, workspace};

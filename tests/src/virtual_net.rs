@@ -173,11 +173,7 @@ impl World {
 
     /// A counter of one stack, summed over its interfaces.
     pub fn count(&self, stack: usize, layer: &str, name: &str) -> u64 {
-        let layers = self.stacks[stack].counters().into_iter().filter(|l| l.layer == layer);
-        let rows = layers.flat_map(|layer| layer.counters);
-        let mut found = rows.filter(|Counter { name: n, .. }| *n == name).peekable();
-        assert!(found.peek().is_some(), "{layer} has no counter `{name}`");
-        found.map(|counter| counter.count).sum()
+        counter(&self.stacks[stack], layer, name)
     }
 
     /// A raw socket of a stack.
@@ -346,6 +342,18 @@ impl World {
         assert!(done, "stuck with {} and {} bytes", received[1].len(), received[0].len());
         assert!(received[0] == data[1] && received[1] == data[0], "other bytes than were sent");
     }
+}
+
+/// A counter of a stack, summed over its interfaces.
+///
+/// # Panics
+/// Where there is none of that name.
+pub fn counter(stack: &Stack, layer: &str, name: &str) -> u64 {
+    let layers = stack.counters().into_iter().filter(|l| l.layer == layer);
+    let rows = layers.flat_map(|layer| layer.counters);
+    let mut found = rows.filter(|Counter { name: n, .. }| *n == name).peekable();
+    assert!(found.peek().is_some(), "{layer} has no counter `{name}`");
+    found.map(|counter| counter.count).sum()
 }
 
 /// An ICMP echo request, checksum and all.

@@ -1,9 +1,10 @@
 //! One host, whose peer is the test itself.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use ip::{Handle, Header, Protocol, SocketError, Tos};
+use ip::{Cause, Handle, Header, Protocol, Quoted, SocketError, Tos};
 use netdev::conformance::Record;
 use netdev::{Direction, Instant, Packet, Segmentation};
 
@@ -223,6 +224,87 @@ impl Script {
         std::iter::from_fn(|| self.next_sent()).collect()
     }
 
+    /// Makes calls of the host, as a step of what happened.
+    pub fn act<R: fmt::Debug>(&mut self, what: &str, call: impl FnOnce(&mut Host) -> R) -> R {
+        let result = call(&mut self.host);
+        self.step(format!("{what}   {result:?}"));
+        result
+    }
+
+    /// Listens on the script's port; [`Script::accept`] takes the connections.
+    pub fn listen(&mut self, backlog: usize) -> Handle {
+        let port = self.port;
+        self.act(&format!("listen on {port}"), |host| host.listen(port, backlog))
+    }
+
+    /// Takes the connection that has waited longest; it is the script's from now on.
+    ///
+    /// # Panics
+    /// Where there is none.
+    #[track_caller]
+    pub fn accept(&mut self, listener: Handle) {
+        let accepted = self.act("accept", |host| host.accept(listener));
+        let Ok((socket, _)) = accepted else {
+            self.record.fail("a connection to accept", format_args!("{accepted:?}"));
+        };
+        self.socket = Some(socket);
+    }
+
+    /// An ICMP error comes back about what was sent with this (relative) sequence number, in a
+    /// datagram of `total_len` bytes.
+    pub fn icmp(&mut self, cause: Cause, seq: u32, total_len: u16) {
+        let (local, peer) = (self.local(), self.peer);
+        let mut payload = [local.port(), peer.port()].map(u16::to_be_bytes).concat();
+        payload.extend(self.isn.wrapping_add(seq).to_be_bytes());
+        let (src, dst, protocol) = (local.ip(), peer.ip(), Protocol::TCP);
+        let quoted = Quoted { src, dst, protocol, total_len, payload };
+        self.host.call(|tcp, now, out| tcp.error(now, cause, &quoted, out));
+        self.host.poll();
+        self.step(format!("> ICMP: {cause}, about {seq} ({total_len} bytes)"));
+    }
+
+    /// What a case has found out has to be this; `what` says what it is.
+    ///
+    /// # Panics
+    /// Where it is something else.
+    #[track_caller]
+    pub fn expect_eq<T: PartialEq + fmt::Debug>(&self, what: &str, seen: T, expected: T) {
+        self.record.expect_eq(what, seen, expected);
+    }
+
+    /// What a case has found out has to be so.
+    ///
+    /// # Panics
+    /// Where it is not.
+    #[track_caller]
+    pub fn expect_that(&self, what: &str, holds: bool) {
+        self.record.expect(what, holds);
+    }
+
+    /// The states of the connections between the script's port and the peer, with a socket or
+    /// without, have to be these.
+    ///
+    /// # Panics
+    /// Where they are others.
+    #[track_caller]
+    pub fn expect_connections(&mut self, states: &[State]) {
+        let seen = self.host.states(self.port, self.peer.port());
+        self.record.expect_eq("the connections' states", &seen[..], states);
+    }
+
+    /// The socket's error, which is told once.
+    ///
+    /// # Panics
+    /// Where it is another, or told again.
+    #[track_caller]
+    pub fn expect_error(&mut self, error: Option<SocketError>) {
+        let socket = self.current();
+        let seen = self.act("take the error", |host| host.take_error(socket));
+        self.record.expect_eq("the socket's error", seen, error);
+        let again = self.host.take_error(socket);
+        self.record.expect_eq("the error once more", again, None);
+    }
+
     /// The socket's state has to be this.
     ///
     /// # Panics
@@ -395,7 +477,8 @@ impl Script {
 /// The facts of a connection that a failing test's reader wants to see.
 pub(super) fn line(info: &Info) -> String {
     format!(
-        "{} -> {} {} una {} nxt {} rcv {} snd_wnd {} rcv_wnd {} rq {} sq {} rto {:?} timer {:?}",
+        "{} -> {} {} una {} nxt {} rcv {} snd_wnd {} rcv_wnd {} cwnd {} rq {} sq {} rto {:?} \
+         timer {:?}",
         info.local,
         info.peer,
         info.state,
@@ -404,6 +487,7 @@ pub(super) fn line(info: &Info) -> String {
         info.rcv_nxt,
         info.snd_wnd,
         info.rcv_wnd,
+        info.cwnd,
         info.receive_queue,
         info.send_queue,
         info.rto,

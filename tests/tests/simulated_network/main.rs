@@ -1,0 +1,4 @@
+//! Whole networks on virtual time.
+
+mod lan;
+mod running;
