@@ -85,6 +85,8 @@
 
 mod api;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod drop_reason;
 mod echo_only;
 mod icmp;

@@ -96,13 +96,18 @@ fn a_request_for_another_is_not_answered(bench: &mut Bench) {
         bench.record.expect_eq("of the request", event, Event::None);
         bench.expect_silence();
     }
+    // Nor one of a host that is known by now.
     bench.expect_alive();
+    let _ = bench.input(Message::request(OTHER_MAC, OTHER, PEER));
+    bench.expect_silence();
 }
 
 fn a_reply_is_not_answered(bench: &mut Bench) {
     let _ = bench.input(Message::reply(PEER_MAC, PEER, MY_MAC, MY_ADDR));
     bench.expect_silence();
     bench.expect_alive();
+    let _ = bench.input(Message::reply(OTHER_MAC, OTHER, MY_MAC, MY_ADDR));
+    bench.expect_silence();
 }
 
 fn an_answer_is_taken_whatever_its_target_fields(bench: &mut Bench) {

@@ -152,6 +152,7 @@ fn a_full_table_still_serves(bench: &mut Bench) {
 }
 
 fn a_scan_of_the_net_is_bounded(bench: &mut Bench) {
+    bench.set(Change::AddStatic(PEER.into(), PEER_MAC));
     let before = bench.counted();
     let mut back = 0;
     for number in 0..MANY {
@@ -172,6 +173,7 @@ fn a_scan_of_the_net_is_bounded(bench: &mut Bench) {
     bench.record.expect("every datagram that is not sent to come back or to count", all);
     let waiting: usize = bench.entries().iter().map(|entry| entry.waiting).sum();
     bench.record.expect_eq("datagrams that still wait", waiting, 0);
+    bench.expect_known(PEER, PEER_MAC);
 }
 
 fn what_is_discarded_is_counted(bench: &mut Bench) {

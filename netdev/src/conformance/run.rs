@@ -12,7 +12,8 @@ const SEED: u64 = 1;
 
 /// A case that an implementation is known not to keep, and why: a feature that it does not have.
 ///
-/// It has to fail: an exception that is not one any more is an error too.
+/// The name may be that of a file of the kit: then all of its cases are meant. They have to fail:
+/// an exception that is not one any more is an error too.
 pub type Exception = (&'static str, &'static str);
 
 /// What the command to run a case again is made of, as the test sees it.
@@ -46,7 +47,9 @@ pub fn check<M>(cases: &[Case<M>], name: &str, maker: M, exceptions: &[Exception
         panic!("no case is called {name}");
     };
     let seed = seed();
-    let excepted = exceptions.iter().find(|(excepted, _)| *excepted == name);
+    let path = case.path();
+    let file = path.split("::").next().unwrap_or_default();
+    let excepted = exceptions.iter().find(|(excepted, _)| [name, file].contains(excepted));
     let Outcome { record, failure } = run(case, maker, seed);
     match (failure, excepted) {
         (None, None) => {}
