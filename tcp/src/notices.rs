@@ -1,5 +1,5 @@
-//! The error queue of a socket: ICMP errors (IP_RECVERR), and when bytes came how far
-//! (SO_TIMESTAMPING).
+//! The error queue of a socket: ICMP errors (IP_RECVERR), when bytes came how far
+//! (SO_TIMESTAMPING), and which writes are over (MSG_ZEROCOPY).
 
 use std::collections::VecDeque;
 
@@ -19,6 +19,8 @@ pub(crate) struct Notices {
     writes: VecDeque<Write>,
     /// How many of them were sent.
     sent: usize,
+    /// Writes that were to be released, and are.
+    released: u32,
 }
 
 /// A write that the program wants to know about: about its last byte.
@@ -27,6 +29,18 @@ struct Write {
     end: SeqNum,
     /// The place in the stream after it.
     offset: u64,
+    what: Follow,
+}
+
+bitflags::bitflags! {
+    /// What the program wants to know of a write.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub(crate) struct Follow: u8 {
+        /// When its last byte came how far.
+        const TIMES = 1;
+        /// That nobody needs its memory any more.
+        const RELEASE = 2;
+    }
 }
 
 impl Notices {
@@ -40,20 +54,36 @@ impl Notices {
     }
 
     /// Follows a write; whether there was room.
-    pub(crate) fn follow(&mut self, end: SeqNum, offset: u64) -> bool {
+    pub(crate) fn follow(&mut self, end: SeqNum, offset: u64, what: Follow) -> bool {
         let room = self.writes.len() < MOST;
         if room {
-            self.writes.push_back(Write { end, offset });
+            self.writes.push_back(Write { end, offset, what });
         }
         room
+    }
+
+    /// Another write is over. Such notices are joined, as Linux does: only the last number counts.
+    fn release(&mut self) -> bool {
+        let number = self.released;
+        self.released = number.wrapping_add(1);
+        match self.waiting.back_mut() {
+            Some(Notice::Released { last, .. }) if *last == number.wrapping_sub(1) => {
+                *last = number;
+                true
+            }
+            _ => self.push(Notice::Released { first: number, last: number }),
+        }
     }
 
     /// Everything before `nxt` was sent. How many notices found no room.
     pub(crate) fn sent(&mut self, now: Instant, nxt: SeqNum) -> u64 {
         let mut dropped = 0;
         while let Some(write) = self.writes.get(self.sent).filter(|write| write.end.le(nxt)) {
-            let offset = write.offset;
+            let (offset, what) = (write.offset, write.what);
             self.sent += 1;
+            if !what.contains(Follow::TIMES) {
+                continue;
+            }
             // A segment is given to IP in the same moment as it is made.
             for stage in [Stage::Scheduled, Stage::Sent] {
                 dropped += u64::from(!self.push(Notice::Timestamp { stage, offset, at: now }));
@@ -66,10 +96,15 @@ impl Notices {
     pub(crate) fn acknowledged(&mut self, now: Instant, una: SeqNum) -> u64 {
         let mut dropped = 0;
         while self.sent > 0 && self.writes.front().is_some_and(|write| write.end.le(una)) {
-            let Some(Write { offset, .. }) = self.writes.pop_front() else { break };
+            let Some(Write { offset, what, .. }) = self.writes.pop_front() else { break };
             self.sent -= 1;
-            let notice = Notice::Timestamp { stage: Stage::Acknowledged, offset, at: now };
-            dropped += u64::from(!self.push(notice));
+            if what.contains(Follow::TIMES) {
+                let notice = Notice::Timestamp { stage: Stage::Acknowledged, offset, at: now };
+                dropped += u64::from(!self.push(notice));
+            }
+            if what.contains(Follow::RELEASE) {
+                dropped += u64::from(!self.release());
+            }
         }
         dropped
     }
@@ -97,7 +132,7 @@ mod tests {
     fn a_write_is_scheduled_sent_and_acknowledged_by_its_last_byte() {
         let now = Instant::from_millis;
         let mut notices = Notices::default();
-        notices.follow(SeqNum(4), 10);
+        notices.follow(SeqNum(4), 10, Follow::TIMES);
         notices.sent(now(1), SeqNum(3));
         assert!(notices.is_empty());
         notices.sent(now(2), SeqNum(4));
@@ -110,12 +145,29 @@ mod tests {
         assert_eq!(notices.take(), None);
     }
 
+    /// MSG_ZEROCOPY: numbers in the order of the writes, those that nobody took yet joined.
+    #[test]
+    fn writes_are_released_by_number_when_they_are_acknowledged() {
+        let mut notices = Notices::default();
+        for end in [10, 20, 30] {
+            notices.follow(SeqNum(end), end.into(), Follow::RELEASE);
+        }
+        notices.sent(Instant::ZERO, SeqNum(30));
+        assert!(notices.is_empty());
+        notices.acknowledged(Instant::ZERO, SeqNum(19));
+        notices.acknowledged(Instant::ZERO, SeqNum(20));
+        assert_eq!(notices.take(), Some(Notice::Released { first: 0, last: 1 }));
+        notices.acknowledged(Instant::ZERO, SeqNum(30));
+        assert_eq!(notices.take(), Some(Notice::Released { first: 2, last: 2 }));
+        assert_eq!(notices.take(), None);
+    }
+
     #[test]
     fn a_queue_that_nobody_reads_is_bounded() {
         let mut notices = Notices::default();
         let mut dropped = 0;
         for seq in 0..2000 {
-            notices.follow(SeqNum(seq), seq.into());
+            notices.follow(SeqNum(seq), seq.into(), Follow::TIMES);
             dropped += notices.sent(Instant::ZERO, SeqNum(seq));
             dropped += notices.acknowledged(Instant::ZERO, SeqNum(seq));
         }

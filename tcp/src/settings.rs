@@ -145,6 +145,9 @@ bitflags::bitflags! {
         /// A record ends with the last byte: what follows is not joined to it in one segment, when
         /// it is sent again neither (MSG_EOR).
         const END_OF_RECORD = 4;
+        /// Tell by a [`Notice::Released`] when the bytes are not needed any more (MSG_ZEROCOPY).
+        /// They are copied all the same, which Linux does too where it has to, and says so.
+        const ZERO_COPY = 8;
     }
 }
 
@@ -180,6 +183,13 @@ pub enum Notice {
         offset: u64,
         /// When.
         at: Instant,
+    },
+    /// The peer has the bytes of these writes with [`SendFlags::ZERO_COPY`], counted from 0.
+    Released {
+        /// The first of them.
+        first: u32,
+        /// The last.
+        last: u32,
     },
 }
 

@@ -6,6 +6,7 @@ use ip::{Handle, Output, SocketError};
 use netdev::Instant;
 
 use super::{Kind, Tcp};
+use crate::notices::Follow;
 use crate::output::output;
 use crate::stats::Event;
 use crate::tcb::{ConnId, Context, Signals, Standing, Tcb};
@@ -40,7 +41,13 @@ impl Tcp {
             if len == 0 && !data.is_empty() {
                 return Err(SocketError::WouldBlock);
             }
-            give(tcb, cx, len, if len == data.len() { flags } else { SendFlags::empty() });
+            // What is said of the end of the data does not count for a part of it.
+            give(
+                tcb,
+                cx,
+                len,
+                if len == data.len() { flags } else { flags & SendFlags::ZERO_COPY },
+            );
             Ok(len)
         })
         .unwrap_or(Err(SocketError::BadHandle))
@@ -216,10 +223,14 @@ fn give(tcb: &mut Tcb, cx: &mut Context<'_>, len: usize, flags: SendFlags) {
     if urgent {
         tcb.snd.buffer.records.urgent_at(end);
     }
-    if tcb.settings.timestamping && len > 0 {
+    let mut what = Follow::empty();
+    what.set(Follow::TIMES, tcb.settings.timestamping);
+    what.set(Follow::RELEASE, flags.contains(SendFlags::ZERO_COPY));
+    if !what.is_empty() && len > 0 {
         let offset = tcb.acked_offset() + tcb.snd.buffer.len() as u64;
-        let followed = tcb.notices.get_or_insert_default().follow(end, offset);
-        cx.events.add_many(Event::NoticesDropped, 3 * u64::from(!followed));
+        let followed = tcb.notices.get_or_insert_default().follow(end, offset, what);
+        let lost = if what.contains(Follow::TIMES) { 3 } else { 1 };
+        cx.events.add_many(Event::NoticesDropped, lost * u64::from(!followed));
     }
     output(tcb, cx);
     if urgent && tcb.snd.nxt.lt(end) && tcb.snd.wnd == 0 && tcb.state.is_synchronized() {

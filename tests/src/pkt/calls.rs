@@ -5,6 +5,7 @@
 
 mod arguments;
 mod connection;
+mod files;
 pub(super) mod stream;
 
 use std::net::SocketAddr;
@@ -59,6 +60,8 @@ pub(super) enum Returned {
     /// A new descriptor, which gets the number that the script gives it.
     Socket(Handle, bool),
     Epoll,
+    /// A file of so many bytes.
+    File(usize),
     Error(&'static str),
     /// Not yet; by itself at the time given.
     Blocks(Option<Instant>),
@@ -140,15 +143,10 @@ fn complete(
     let seen = match returned {
         Returned::Value(value) => value,
         Returned::Socket(handle, nonblocking) => {
-            let number = expected.filter(|number| *number >= 0).unwrap_or(-1);
-            machine.fds.insert(number, Fd::Socket(Socket::new(handle, nonblocking)));
-            number
+            opened(machine, expected, Fd::Socket(Socket::new(handle, nonblocking)))
         }
-        Returned::Epoll => {
-            let number = expected.filter(|number| *number >= 0).unwrap_or(-1);
-            machine.fds.insert(number, Fd::Epoll(Vec::new()));
-            number
-        }
+        Returned::Epoll => opened(machine, expected, Fd::Epoll(Vec::new())),
+        Returned::File(len) => opened(machine, expected, Fd::File { len, at: 0 }),
         Returned::Blocks(_) => return Ok(()),
         Returned::Error(errno) => {
             let wanted = call.errno.as_deref();
@@ -168,6 +166,13 @@ fn complete(
     }
 }
 
+/// A new descriptor gets the number that the script expects.
+fn opened(machine: &mut Machine<'_>, expected: Option<i64>, fd: Fd) -> i64 {
+    let number = expected.filter(|number| *number >= 0).unwrap_or(-1);
+    machine.fds.insert(number, fd);
+    number
+}
+
 /// Makes a call, or tries it again.
 fn attempt(
     machine: &mut Machine<'_>,
@@ -178,6 +183,12 @@ fn attempt(
     match &call.name[..] {
         "socket" => return connection::socket(machine, line, call),
         "epoll_create" | "epoll_create1" => return Ok(Returned::Epoll),
+        "open" => return files::open(machine, line, call),
+        "pipe" | "pipe2" => return files::pipe(machine, line, call),
+        "sendfile" | "sendfile64" => return files::sendfile(machine, line, call, progress),
+        "splice" => return files::splice(machine, line, call, progress),
+        // Nobody here has rights to give up.
+        "cap_set" => return Ok(Returned::Value(0)),
         "poll" => return wait::poll(machine, line, call, progress),
         "close" => return connection::close(machine, line, call, progress),
         _ => {}
@@ -192,7 +203,8 @@ fn attempt(
         _ => {}
     }
     let Some(socket) = machine.fds.socket(fd).copied() else {
-        return Ok(Returned::Error("ENOTSOCK"));
+        let done = files::on_no_socket(machine, line, call, fd)?;
+        return Ok(done.unwrap_or(Returned::Error("ENOTSOCK")));
     };
     match &call.name[..] {
         "bind" => {
@@ -230,7 +242,7 @@ fn attempt(
         "setsockopt" => options::set(machine, line, call, fd, socket),
         "getsockopt" => options::get(machine, line, call, socket),
         "fcntl" => fcntl(machine, line, call, fd, socket),
-        "ioctl" => ioctl(machine, line, call, socket),
+        "ioctl" => ioctl(machine, line, call, fd, socket),
         name => Err(unsupported(line, format!("the call {name}"))),
     }
 }
@@ -257,8 +269,21 @@ fn fcntl(
     }
 }
 
-fn ioctl(machine: &mut Machine<'_>, line: u32, call: &Call, socket: Socket) -> Result<Returned> {
+fn ioctl(
+    machine: &mut Machine<'_>,
+    line: u32,
+    call: &Call,
+    fd: i64,
+    socket: Socket,
+) -> Result<Returned> {
     let request = integer(line, call, 1)?;
+    if request == 0x5421 {
+        let on = first_of_list(line, call, 2)?.unwrap_or(0) != 0;
+        if let Some(socket) = machine.fds.socket_mut(fd) {
+            socket.nonblocking = on;
+        }
+        return Ok(Returned::Value(0));
+    }
     let (tcp, now, _) = machine.parts(line)?;
     let info = match tcp.info(now, socket.handle) {
         Ok(info) => info,
@@ -271,6 +296,7 @@ fn ioctl(machine: &mut Machine<'_>, line: u32, call: &Call, socket: Socket) -> R
         0x541b => info.receive_queue as i64,
         0x5411 => info.send_queue as i64,
         0x894b => info.notsent_bytes.into(),
+        0x8905 => i64::from(info.urgent == Some(0)),
         _ => return Err(unsupported(line, format!("{call}"))),
     };
     let expected = first_of_list(line, call, 2)?;

@@ -46,7 +46,7 @@ pub const IMPLEMENTATIONS: &[Implementation] = &[
         name: "small",
         // It has nothing to set.
         make: |config, seed| {
-            let default = format!("{:?}", tcp::Config::default());
+            let default = format!("{:?}", super::shell::Setup::default().config);
             let same = format!("{config:?}") == default;
             same.then(|| Box::new(SmallTcp::new(seed)) as Box<dyn Streams>)
         },

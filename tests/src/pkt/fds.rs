@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ip::Handle;
+use ip::{Handle, Readiness};
 use tcp::KeepAlive;
 
 /// What a descriptor stands for.
@@ -10,6 +10,14 @@ use tcp::KeepAlive;
 pub(super) enum Fd {
     Socket(Socket),
     Epoll(Vec<Interest>),
+    /// An open file of zeros: how long it is, and where reading stands.
+    File {
+        len: usize,
+        at: usize,
+    },
+    /// The end of a pipe that is read from, and the one that is written to: its number.
+    PipeOut(usize),
+    PipeIn(usize),
 }
 
 /// A socket, with what a kernel keeps of it above TCP.
@@ -24,8 +32,24 @@ pub(super) struct Socket {
     /// SO_TIMESTAMPING, and the byte of the stream that counts as the first.
     pub timestamping: i64,
     pub first_key: u64,
+    /// SO_ZEROCOPY.
+    pub zero_copy: bool,
     /// The times of keep-alive, set while it may still be off.
     pub keep_alive: Option<KeepAlive>,
+    /// Linux's SOCK_NOSPACE: somebody found it full, and is to be told when it is not.
+    pub no_space: bool,
+    /// How it was found last.
+    pub seen: Seen,
+}
+
+/// What of a socket makes an edge when it changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub readiness: Readiness,
+    /// Bytes that came, or connections that wait.
+    pub received: u64,
+    /// Bytes that arrived at the peer: of these the error queue tells.
+    pub acked: u64,
 }
 
 impl Socket {
@@ -37,7 +61,10 @@ impl Socket {
             inq: false,
             timestamping: 0,
             first_key: 0,
+            zero_copy: false,
             keep_alive: None,
+            no_space: true,
+            seen: Seen { readiness: Readiness::empty(), received: 0, acked: 0 },
         }
     }
 }
@@ -49,14 +76,16 @@ pub(super) struct Interest {
     pub events: i64,
     /// What the user wants to be told of it.
     pub data: i64,
-    /// For edge-triggered ones: whether something has changed since it was last told.
-    pub changed: bool,
+    /// For edge-triggered ones: the events that have come up since it was last told.
+    pub edges: i64,
 }
 
 /// The descriptors, by the numbers that the script gives them.
 #[derive(Debug, Default)]
 pub(super) struct Fds {
     open: BTreeMap<i64, Fd>,
+    /// Bytes in each pipe.
+    pub pipes: Vec<usize>,
 }
 
 impl Fds {
@@ -72,6 +101,20 @@ impl Fds {
             }
         }
         self.open.remove(&number)
+    }
+
+    pub(super) fn get(&self, number: i64) -> Option<&Fd> {
+        self.open.get(&number)
+    }
+
+    pub(super) fn get_mut(&mut self, number: i64) -> Option<&mut Fd> {
+        self.open.get_mut(&number)
+    }
+
+    /// The numbers of all sockets.
+    pub(super) fn sockets(&self) -> Vec<i64> {
+        let sockets = self.open.iter().filter(|(_, fd)| matches!(fd, Fd::Socket(_)));
+        sockets.map(|(number, _)| *number).collect()
     }
 
     pub(super) fn socket(&self, number: i64) -> Option<&Socket> {
@@ -103,22 +146,25 @@ impl Fds {
     pub(super) fn newest_socket(&self) -> Option<&Socket> {
         self.open.values().rev().find_map(|fd| match fd {
             Fd::Socket(socket) => Some(socket),
-            Fd::Epoll(_) => None,
+            _ => None,
         })
     }
 
-    /// A socket's readiness may have changed.
-    pub(super) fn mark_changed(&mut self, handle: Handle) {
-        let numbers: Vec<i64> = self
-            .open
-            .iter()
-            .filter(|(_, fd)| matches!(fd, Fd::Socket(socket) if socket.handle == handle))
-            .map(|(number, _)| *number)
-            .collect();
+    /// Somebody has found no room to write.
+    pub(super) fn missed_room(&mut self, handle: Handle) {
+        for fd in self.open.values_mut() {
+            if let Fd::Socket(socket) = fd {
+                socket.no_space |= socket.handle == handle;
+            }
+        }
+    }
+
+    /// Events have come up on a socket.
+    pub(super) fn edge(&mut self, number: i64, events: i64) {
         for fd in self.open.values_mut() {
             if let Fd::Epoll(interests) = fd {
-                for interest in interests.iter_mut().filter(|i| numbers.contains(&i.fd)) {
-                    interest.changed = true;
+                for interest in interests.iter_mut().filter(|i| i.fd == number) {
+                    interest.edges |= events;
                 }
             }
         }

@@ -16,6 +16,7 @@ use super::network::{LOCAL, Network, PORT, REMOTE, Sent};
 use super::report::{Result, Stop, failed, unsupported};
 use super::script::{Action, At, Call, Event, Script};
 use super::shell::Setup;
+use super::wait;
 use super::wire::Flow;
 
 /// The time at which a script begins: well after zero, so that nothing is taken for "never".
@@ -98,6 +99,9 @@ impl<'a> Machine<'a> {
                 "tcp_ts_ecr_scaled" => {}
                 "local_ip" if flag.value == LOCAL.to_string() => {}
                 "remote_ip" if flag.value == REMOTE.to_string() => {}
+                // The link is the same whatever these say, and a script is run once.
+                "gateway_ip" | "netmask_ip" | "speed" | "init_scripts" | "non_fatal"
+                | "verbose" => {}
                 "bind_port" | "connect_port" if flag.value == PORT.to_string() => {}
                 name => {
                     let reason = format!("the flag --{name}={}", flag.value);
@@ -244,9 +248,8 @@ impl<'a> Machine<'a> {
             if poll || tcp.poll_at().is_some_and(|at| at <= self.now) {
                 tcp.poll(self.now, &mut self.net);
             }
-            while let Some(handle) = tcp.changed() {
-                self.fds.mark_changed(handle);
-            }
+            while tcp.changed().is_some() {}
+            wait::find_edges(self, line)?;
             self.collect(line)?;
             let again = calls::retry(self)?;
             self.collect(line)?;

@@ -47,6 +47,17 @@ enum Data {
     },
 }
 
+impl Control {
+    /// It comes without the packet that it is about.
+    fn has_no_packet(&self, ts_only: bool) -> bool {
+        match self.data {
+            Data::Error { origin: 4, .. } => ts_only,
+            Data::Error { origin, .. } => origin == 5,
+            _ => false,
+        }
+    }
+}
+
 fn header(line: u32, call: &Call) -> Result<&[Field]> {
     match call.args.get(1) {
         Some(Expr::Struct(fields)) => Ok(fields),
@@ -89,10 +100,11 @@ pub(super) fn receive(
         let Some(found) = next_error(machine, line, socket)? else {
             return Ok(Returned::Error("EAGAIN"));
         };
-        controls = found;
         // Linux gives the packet back behind the error, which no script has room for.
         let ts_only = socket.timestamping & SOF_OPT_TSONLY != 0;
-        seen_flags = MSG_ERRQUEUE | if ts_only { 0 } else { MSG_TRUNC };
+        let alone = found.iter().any(|control| control.has_no_packet(ts_only));
+        seen_flags = MSG_ERRQUEUE | if alone { 0 } else { MSG_TRUNC };
+        controls = found;
         Returned::Value(0)
     } else {
         let buffer = stream::vector(line, member(header, "msg_iov"))?;
@@ -173,6 +185,17 @@ fn next_error(
                     data: if wanted(SOF_OPT_ID) { key as i64 } else { 0 },
                 }));
                 return Ok(Some(controls));
+            }
+            Some(Notice::Released { first, last }) => {
+                return Ok(Some(vec![ip_error(Data::Error {
+                    errno: 0,
+                    origin: 5,
+                    kind: 0,
+                    // It was copied all the same, as Linux does where a device cannot do else.
+                    code: 1,
+                    info: first.into(),
+                    data: last.into(),
+                })]));
             }
             Some(_) => {}
         }

@@ -44,6 +44,8 @@
 //! - At one and the same time, what the script does comes before timers.
 //! - What is sent must be expected: the next `>` takes the oldest packet that was not. What is sent
 //!   after the last `>` is nobody's business.
+//! - Files are of zeros: those that `dd` or `truncate` has made. An edge-triggered epoll tells of what
+//!   came up since: room to write only where somebody has missed it.
 //! - A blocking call (`T1...T2`) goes on while packets go by, and has to end at T2.
 //! - What cannot be done with the TCP at hand, or not at all (IPv6, UDP, Fast Open, tc, …), makes a
 //!   script unsupported, with the line and the reason; never passed.

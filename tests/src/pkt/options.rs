@@ -34,6 +34,18 @@ pub(super) fn set(
             Setting::Congestion(Cow::Owned(own_name(&text(line, arg)?).to_string()))
         }
         ("SO_LINGER", Some(arg)) => Setting::Linger(linger(line, arg)?),
+        ("SO_ZEROCOPY", _) => {
+            let on = first_of_list(line, call, 3)?.unwrap_or(0);
+            if !matches!(on, 0 | 1) {
+                return Ok(Returned::Error("EINVAL"));
+            }
+            change(machine, fd, |socket| socket.zero_copy = on != 0);
+            return Ok(Returned::Value(0));
+        }
+        // What changes nothing that a script could see.
+        ("SO_PRIORITY" | "SO_MARK" | "SO_BUSY_POLL" | "SO_REUSEPORT" | "TCP_THIN_DUPACK", _) => {
+            return Ok(Returned::Value(0));
+        }
         ("TCP_INQ", _) => {
             let on = first_of_list(line, call, 3)?.unwrap_or(0) != 0;
             change(machine, fd, |socket| socket.inq = on);
@@ -119,8 +131,8 @@ fn number_setting(
         "TCP_KEEPCNT" => keep_alive(KeepAlive { count: number as u32, ..known }),
         "SO_KEEPALIVE" => Setting::KeepAlive(on.then_some(known)),
         "SO_REUSEADDR" => Setting::ReuseAddr(on),
-        "SO_SNDBUF" => Setting::SendBuffer(size()),
-        "SO_RCVBUF" => Setting::ReceiveBuffer(size()),
+        "SO_SNDBUF" | "SO_SNDBUFFORCE" => Setting::SendBuffer(size()),
+        "SO_RCVBUF" | "SO_RCVBUFFORCE" => Setting::ReceiveBuffer(size()),
         "SO_OOBINLINE" => Setting::OobInline(on),
         "SO_TIMESTAMPING" => {
             const HARDWARE: i64 = 1 | 1 << 2 | 1 << 3 | 1 << 6;
@@ -171,6 +183,8 @@ pub(super) fn get(
             }
             return Ok(Returned::Value(0));
         }
+        // Scripts look at its fields in code.
+        "TCP_INFO" | "TCP_CC_INFO" => return Ok(Returned::Value(0)),
         "SO_LINGER" => {
             let expected = call.args.get(3).filter(|arg| !matches!(arg, Expr::Any));
             let expected = expected.map(|arg| linger(line, arg)).transpose()?;
@@ -188,6 +202,11 @@ pub(super) fn get(
         "SO_RCVBUF" => {
             settings.receive_buffer as i64 * (1 + i64::from(settings.receive_buffer_fixed))
         }
+        "SO_ZEROCOPY" => socket.zero_copy.into(),
+        "SO_TYPE" => 1,
+        "SO_PROTOCOL" => 6,
+        "SO_DOMAIN" => 2,
+        "SO_ACCEPTCONN" => i64::from(info.is_some_and(|info| info.state == tcp::State::Listen)),
         "SO_REUSEADDR" => settings.reuse_addr.into(),
         "SO_KEEPALIVE" => settings.keep_alive.is_some().into(),
         "SO_OOBINLINE" => settings.oob_inline.into(),

@@ -1,6 +1,7 @@
 //! The commands that scripts give to a shell: those that set up a kernel's TCP set up ours; any
 //! other makes the script unsupported.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tcp::{CONGESTION_CONTROLS, Config, EcnMode, KeepAlive, Setting, Sizes};
@@ -17,15 +18,19 @@ pub(super) struct Setup {
     /// What every new socket begins with.
     pub settings: Vec<Setting>,
     pub keep_alive: KeepAlive,
+    /// Files of zeros, by their paths.
+    pub files: BTreeMap<String, usize>,
 }
 
 impl Default for Setup {
     fn default() -> Setup {
         Setup {
-            config: Config::default(),
+            // Linux looks for black holes only with `tcp_mtu_probing`.
+            config: Config { black_hole: u32::MAX, ..Config::default() },
             mtu: 1500,
             settings: Vec::new(),
             keep_alive: KeepAlive::default(),
+            files: BTreeMap::new(),
         }
     }
 }
@@ -53,10 +58,11 @@ impl Setup {
     }
 
     fn config_text(&self) -> String {
-        format!("{:?} {}", self.config, self.mtu)
+        format!("{:?}", self.config)
     }
 
     fn command(&mut self, line: u32, command: &str) -> Result<()> {
+        let command = without_output(command);
         let words: Vec<&str> = command.split_whitespace().collect();
         let [program, args @ ..] = &words[..] else { return Ok(()) };
         let unknown = || unsupported(line, format!("the command `{command}`"));
@@ -73,6 +79,23 @@ impl Setup {
             // Segments are never longer than the MSS here.
             ("ethtool", ["-K", _, ..]) if args[2..].iter().all(|arg| is_offload(arg)) => Ok(()),
             ("ip", ["tcp_metrics", ..]) => Ok(()),
+            ("ip", ["route" | "ro" | "r", "add" | "change" | "replace" | "append", rest @ ..]) => {
+                self.route(rest).ok_or_else(unknown)
+            }
+            ("dd", args) => self.zeros(args).ok_or_else(unknown),
+            ("truncate" | "fallocate", ["-s" | "-l", len, path]) => {
+                let len = size(len).ok_or_else(unknown)?;
+                self.files.insert((*path).to_string(), len);
+                Ok(())
+            }
+            ("rm", args) => {
+                for arg in args {
+                    self.files.remove(*arg);
+                }
+                Ok(())
+            }
+            // They say something, or free something, and change nothing of the TCP.
+            ("nstat" | "ss" | "cat" | "sync" | "ulimit" | "date", _) => Ok(()),
             ("ip", ["link", "set", rest @ ..]) => self.mtu(rest).ok_or_else(unknown),
             ("ifconfig", [_, rest @ ..]) => self.mtu(rest).ok_or_else(unknown),
             _ => Err(unknown()),
@@ -82,6 +105,49 @@ impl Setup {
     fn mtu(&mut self, args: &[&str]) -> Option<()> {
         let at = args.iter().position(|arg| *arg == "mtu")?;
         self.mtu = args.get(at + 1)?.parse().ok().filter(|mtu| (68..=65535).contains(mtu))?;
+        Some(())
+    }
+
+    /// What a route says of the connections along it: `initcwnd 20`, `rto_min 5ms`, `mtu 1300`. The
+    /// way itself is always the same.
+    fn route(&mut self, args: &[&str]) -> Option<()> {
+        let mut words = args.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "initcwnd" => self.config.initial_window = words.next()?.parse().ok()?,
+                "rto_min" => {
+                    let time = words.next()?;
+                    let millis = time.strip_suffix("ms")?.parse().ok()?;
+                    self.config.rto_min = Duration::from_millis(millis);
+                }
+                "mtu" => {
+                    let mtu = words.next().filter(|word| **word != "lock").or_else(|| words.next());
+                    self.mtu = mtu?.parse().ok().filter(|mtu| (68..=65535).contains(mtu))?;
+                }
+                "dev" | "via" | "src" | "proto" | "scope" | "metric" | "table" => {
+                    words.next()?;
+                }
+                word if word.starts_with(|c: char| c.is_ascii_digit()) || word == "default" => {}
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+
+    /// `dd if=/dev/zero of=/tmp/zeros bs=1M count=5`
+    fn zeros(&mut self, args: &[&str]) -> Option<()> {
+        let (mut block, mut count, mut path) = (512, 1, None);
+        for (name, value) in args.iter().filter_map(|arg| arg.split_once('=')) {
+            match name {
+                "if" if value == "/dev/zero" => {}
+                "bs" => block = size(value)?,
+                "count" => count = size(value)?,
+                "of" => path = Some(value),
+                "status" | "conv" => {}
+                _ => return None,
+            }
+        }
+        self.files.insert(path?.to_string(), block * count);
         Some(())
     }
 
@@ -148,7 +214,25 @@ impl Setup {
             "tcp_syn_retries" => config.syn_retries = number()?,
             "tcp_synack_retries" => config.syn_ack_retries = number()?,
             "tcp_retries2" => config.retries = number()?,
-            "tcp_orphan_retries" => config.orphan_retries = number().filter(|n| *n > 0)?,
+            // Linux's 0 is eight.
+            "tcp_orphan_retries" => {
+                config.orphan_retries = number().map(|n| if n == 0 { 8 } else { n })?;
+            }
+            "tcp_retries1" => config.retries_told = number()?,
+            "tcp_max_tw_buckets" => config.max_time_wait = number()? as usize,
+            "tcp_max_orphans" => config.max_orphans = number()? as usize,
+            "tcp_min_snd_mss" => config.min_mss = number().and_then(|n| n.try_into().ok())?,
+            "min_pmtu" => config.min_path_mtu = number()?,
+            "tcp_rto_min_us" => config.rto_min = Duration::from_micros(number()?.into()),
+            "tcp_rto_max_ms" => config.rto_max = Duration::from_millis(number()?.into()),
+            "tcp_mtu_probing" => {
+                config.black_hole = match value {
+                    "0" => u32::MAX,
+                    "1" => Config::default().black_hole,
+                    _ => return None,
+                };
+            }
+            "hystart" => config.hystart = flag()?,
             "tcp_fin_timeout" => config.fin_wait2 = secs()?,
             "tcp_wmem" => config.send_buffer = sizes(value)?,
             "tcp_rmem" => config.receive_buffer = sizes(value)?,
@@ -175,7 +259,29 @@ impl Setup {
             | "tcp_limit_output_bytes"
             | "tcp_autocorking"
             | "tcp_no_metrics_save"
-            | "tcp_no_ssthresh_metrics_save" => {}
+            | "tcp_no_ssthresh_metrics_save"
+            // Beyond what any script sends, or of things that are switched on elsewhere.
+            | "rmem_max"
+            | "wmem_max"
+            | "optmem_max"
+            | "tcp_adv_win_scale"
+            | "tcp_app_win"
+            | "tcp_fastopen"
+            | "tcp_low_latency"
+            | "tcp_max_reordering"
+            | "tcp_base_mss"
+            | "tcp_mtu_probe_floor"
+            | "tcp_probe_interval"
+            | "tcp_probe_threshold"
+            | "tcp_pacing_ss_ratio"
+            | "tcp_pacing_ca_ratio"
+            | "tcp_backlog_ack_defer"
+            | "tcp_comp_sack_nr"
+            | "tcp_comp_sack_delay_ns"
+            | "tcp_comp_sack_slack_ns"
+            | "hystart_low_window"
+            | "ip_local_port_range"
+            | "mtu_expires" => {}
             // What we always do, and have no switch for.
             _ if ALWAYS.contains(&(name, value)) => {}
             _ => return None,
@@ -192,18 +298,25 @@ const ALWAYS: &[(&str, &str)] = &[
     ("tcp_early_retrans", "3"),
     ("tcp_recovery", "1"),
     ("tcp_reordering", "3"),
-    ("tcp_mtu_probing", "0"),
+    ("tcp_rfc1337", "1"),
+    ("tcp_syn_linear_timeouts", "0"),
+    ("tcp_shrink_window", "0"),
+    ("tcp_workaround_signed_windows", "0"),
+    ("tcp_pingpong_thresh", "1"),
+    ("tcp_ecn_fallback", "1"),
+    ("tcp_thin_dupack", "0"),
+    ("ip_no_pmtu_disc", "0"),
+    ("tcp_tw_reuse", "0"),
+    ("tcp_plb_enabled", "0"),
     ("tcp_moderate_rcvbuf", "1"),
     ("tcp_stdurg", "0"),
     ("tcp_abort_on_overflow", "0"),
     ("tcp_thin_linear_timeouts", "0"),
     ("tcp_retrans_collapse", "0"),
     ("tcp_invalid_ratelimit", "500"),
-    ("tcp_fastopen", "0"),
     // HyStart by delay, or with both detectors.
     ("hystart_detect", "2"),
     ("hystart_detect", "3"),
-    ("hystart", "1"),
 ];
 
 /// `4096 131072 6291456`
@@ -214,6 +327,33 @@ fn sizes(value: &str) -> Option<Sizes> {
     ordered.then_some(sizes)
 }
 
+/// A command without what becomes of its output.
+fn without_output(command: &str) -> &str {
+    let ends = ["> /dev/null", ">/dev/null", "&> /dev/null", "2>&1", "2>/dev/null", "2> /dev/null"];
+    let mut rest = command;
+    while let Some(shorter) = ends.iter().find_map(|end| rest.strip_suffix(end)) {
+        rest = shorter.trim_end();
+    }
+    rest
+}
+
+/// `1000`, `64K`, `1M`
+fn size(text: &str) -> Option<usize> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "c" => 1,
+        "k" | "K" | "KiB" => 1 << 10,
+        "KB" | "kB" => 1000,
+        "M" | "MiB" => 1 << 20,
+        "MB" => 1_000_000,
+        _ => return None,
+    };
+    digits.parse::<usize>().ok()?.checked_mul(unit)
+}
+
 fn is_offload(word: &str) -> bool {
-    matches!(word, "tso" | "gso" | "gro" | "lro" | "on" | "off")
+    matches!(
+        word,
+        "tso" | "gso" | "gro" | "lro" | "sg" | "tx" | "rx" | "ufo" | "rx-gro-hw" | "on" | "off"
+    )
 }

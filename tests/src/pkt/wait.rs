@@ -5,7 +5,7 @@ use std::time::Duration;
 use ip::{Handle, Readiness};
 
 use super::calls::{Progress, Returned, integer, value};
-use super::fds::Interest;
+use super::fds::{Interest, Seen};
 use super::machine::Machine;
 use super::report::{Result, failed, unsupported};
 use super::script::{Call, Expr, Field};
@@ -17,15 +17,14 @@ const ERR: i64 = 0x8;
 const HUP: i64 = 0x10;
 const NVAL: i64 = 0x20;
 const RDHUP: i64 = 0x2000;
+const EXCLUSIVE: i64 = 1 << 28;
 const ONESHOT: i64 = 1 << 30;
 const EDGE: i64 = 1 << 31;
 
 /// What is so of a socket, as poll has it.
-fn events(machine: &mut Machine<'_>, line: u32, handle: Handle) -> Result<i64> {
-    let (tcp, _, _) = machine.parts(line)?;
-    let readiness = tcp.readiness(handle);
+fn bits(readiness: Readiness) -> i64 {
     let closed = Readiness::READ_CLOSED | Readiness::WRITE_CLOSED;
-    Ok([
+    [
         (readiness.contains(Readiness::READABLE), IN),
         (readiness.contains(Readiness::WRITABLE), OUT),
         (readiness.contains(Readiness::URGENT), PRI),
@@ -35,7 +34,49 @@ fn events(machine: &mut Machine<'_>, line: u32, handle: Handle) -> Result<i64> {
     ]
     .into_iter()
     .filter(|(is_so, _)| *is_so)
-    .fold(0, |all, (_, events)| all | events))
+    .fold(0, |all, (_, events)| all | events)
+}
+
+/// The same of a descriptor, by somebody who waits for it.
+fn events(machine: &mut Machine<'_>, line: u32, fd: i64, handle: Handle) -> Result<i64> {
+    let (tcp, _, _) = machine.parts(line)?;
+    let readiness = tcp.readiness(handle);
+    if let Some(socket) = machine.fds.socket_mut(fd) {
+        socket.no_space |= !readiness.contains(Readiness::WRITABLE);
+    }
+    Ok(bits(readiness))
+}
+
+/// Finds what has come up on sockets since they were last looked at: an edge is more than there
+/// was, and room only where somebody has missed it.
+pub(super) fn find_edges(machine: &mut Machine<'_>, line: u32) -> Result<()> {
+    for fd in machine.fds.sockets() {
+        let Some(socket) = machine.fds.socket(fd).copied() else { continue };
+        let (tcp, now, _) = machine.parts(line)?;
+        let readiness = tcp.readiness(socket.handle);
+        let Ok(info) = tcp.info(now, socket.handle) else { continue };
+        let received = match info.state {
+            tcp::State::Listen => info.receive_queue as u64,
+            _ => info.bytes_received,
+        };
+        let (before, now) = (socket.seen, Seen { readiness, received, acked: info.bytes_acked });
+        let mut edges = bits(readiness) & !bits(before.readiness);
+        if now.received > before.received {
+            edges |= bits(readiness) & IN;
+        }
+        if now.acked > before.acked {
+            edges |= bits(readiness) & ERR;
+        }
+        if edges & OUT != 0 && !socket.no_space {
+            edges &= !OUT;
+        }
+        machine.fds.edge(fd, edges);
+        if let Some(socket) = machine.fds.socket_mut(fd) {
+            socket.seen = now;
+            socket.no_space &= edges & OUT == 0;
+        }
+    }
+    Ok(())
 }
 
 fn member(line: u32, fields: &[Field], name: &str) -> Result<i64> {
@@ -69,7 +110,7 @@ pub(super) fn poll(
         let fd = member(line, fields, "fd")?;
         let asked = member(line, fields, "events")? | ERR | HUP;
         let found = match machine.fds.socket(fd).map(|socket| socket.handle) {
-            Some(handle) => events(machine, line, handle)? & asked,
+            Some(handle) => events(machine, line, fd, handle)? & asked,
             None => NVAL,
         };
         seen.push((fields, found));
@@ -113,7 +154,7 @@ pub(super) fn epoll_ctl(machine: &mut Machine<'_>, line: u32, call: &Call) -> Re
         return Ok(Returned::Error("EINVAL"));
     };
     let known = interests.iter().position(|interest| interest.fd == fd);
-    let interest = Interest { fd, events, data, changed: true };
+    let interest = Interest { fd, events, data, edges: !0 };
     match (integer(line, call, 1)?, known) {
         (1, None) => interests.push(interest),
         (2, Some(at)) => {
@@ -138,17 +179,20 @@ pub(super) fn epoll_wait(
     let Some(interests) = machine.fds.epoll_mut(epfd) else {
         return Ok(Returned::Error("EINVAL"));
     };
-    let asked: Vec<_> = interests.iter().map(|i| (i.fd, i.data, i.events, i.changed)).collect();
+    let asked: Vec<_> = interests.iter().map(|i| (i.fd, i.data, i.events, i.edges)).collect();
     let most = integer(line, call, 2)?.max(1) as usize;
     let mut ready = Vec::new();
-    for (fd, data, wanted, changed) in asked {
+    for (fd, data, wanted, edges) in asked {
         let Some(handle) = machine.fds.socket(fd).map(|socket| socket.handle) else { continue };
         // A one-shot interest that was told is left without any event.
-        let found = match wanted & !(EDGE | ONESHOT) {
-            0 => 0,
-            wanted => events(machine, line, handle)? & (wanted | ERR | HUP),
+        let (found, edges) = match wanted & !(EDGE | ONESHOT | EXCLUSIVE) {
+            0 => (0, 0),
+            wanted => {
+                let wanted = wanted | ERR | HUP;
+                (events(machine, line, fd, handle)? & wanted, edges & wanted)
+            }
         };
-        if found != 0 && (changed || wanted & EDGE == 0) && ready.len() < most {
+        if found != 0 && (edges != 0 || wanted & EDGE == 0) && ready.len() < most {
             ready.push((fd, (found, data)));
         }
     }
@@ -160,9 +204,9 @@ pub(super) fn epoll_wait(
     if let Some(interests) = machine.fds.epoll_mut(epfd) {
         for interest in interests.iter_mut() {
             if ready.iter().any(|(fd, _)| *fd == interest.fd) {
-                interest.changed = false;
+                interest.edges = 0;
                 if interest.events & ONESHOT != 0 {
-                    interest.events &= EDGE | ONESHOT;
+                    interest.events &= EDGE | ONESHOT | EXCLUSIVE;
                 }
             }
         }

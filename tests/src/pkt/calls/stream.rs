@@ -17,6 +17,7 @@ const MSG_EOR: i64 = 0x80;
 const MSG_WAITALL: i64 = 0x100;
 const MSG_NOSIGNAL: i64 = 0x4000;
 const MSG_MORE: i64 = 0x8000;
+const MSG_ZEROCOPY: i64 = 0x400_0000;
 
 /// What a call says of its buffer.
 pub(in crate::pkt) struct Buffer<'a> {
@@ -88,7 +89,7 @@ pub(in crate::pkt) fn write(
     flags: i64,
     progress: &mut Progress,
 ) -> Result<Returned> {
-    let known = MSG_OOB | MSG_DONTWAIT | MSG_EOR | MSG_NOSIGNAL | MSG_MORE;
+    let known = MSG_OOB | MSG_DONTWAIT | MSG_EOR | MSG_NOSIGNAL | MSG_MORE | MSG_ZEROCOPY;
     if flags & !known != 0 {
         return Err(unsupported(line, format!("the flags {:#x} of a send", flags & !known)));
     }
@@ -96,6 +97,7 @@ pub(in crate::pkt) fn write(
     how.set(SendFlags::MORE, flags & MSG_MORE != 0);
     how.set(SendFlags::URGENT, flags & MSG_OOB != 0);
     how.set(SendFlags::END_OF_RECORD, flags & MSG_EOR != 0);
+    how.set(SendFlags::ZERO_COPY, flags & MSG_ZEROCOPY != 0 && socket.zero_copy);
     machine.text_written |= buffer.text.is_some();
     let (tcp, now, net) = machine.parts(line)?;
     let handle = socket.handle;
@@ -121,6 +123,7 @@ pub(in crate::pkt) fn write(
                 }
             }
             Err(SocketError::WouldBlock) => {
+                machine.fds.missed_room(handle);
                 if !socket.nonblocking && flags & MSG_DONTWAIT == 0 {
                     return Ok(Returned::Blocks(None));
                 }
@@ -156,7 +159,8 @@ pub(in crate::pkt) fn read(
     how.set(ReceiveFlags::URGENT, flags & MSG_OOB != 0);
     let (tcp, now, net) = machine.parts(line)?;
     let handle = socket.handle;
-    if buffer.null && buffer.len > 0 {
+    // Whoever asks for the length alone needs no memory.
+    if buffer.null && buffer.len > 0 && flags & MSG_TRUNC == 0 {
         let queued = tcp.info(now, handle).map_or(0, |info| info.receive_queue);
         if queued > 0 {
             return Ok(Returned::Error("EFAULT"));
