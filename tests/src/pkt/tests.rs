@@ -225,7 +225,7 @@ fn what_cannot_be_done_is_unsupported() {
     unsupported("0 > icmp unreachable port_unreachable", "ICMP messages that come out");
     let on = |rest: &str| format!("{ACCEPTED}{rest}");
     unsupported(&on("+0 vmsplice(4, ..., 1, 0) = 100"), "splice");
-    unsupported(&on("+0 setsockopt(4, SOL_SOCKET, SO_ZEROCOPY, [1], 4) = 0"), "SO_ZEROCOPY");
+    unsupported(&on("+0 setsockopt(4, SOL_SOCKET, SO_PASSSEC, [1], 4) = 0"), "SO_PASSSEC");
     unsupported(&on("+0 %{ assert tcpi_wonder == 1 }%"), "tcpi_wonder");
     unsupported(&on("+0 %{ if 1: pass }%"), "`if`");
     // A setting of the stack when it runs already.
