@@ -29,7 +29,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ip::{Cause, Datagram, Handle, Header, Output, Protocol, Quoted, Readiness, Route};
+use ip::{Cause, Datagram, Handle, Header, Output, Protocol, Quoted, Readiness};
 use ip::{SocketError, Ttl};
 use netdev::{Counter, Counts, Instant, Packet};
 use tracing::{debug, trace};
@@ -42,7 +42,7 @@ use crate::receive::{Placed, ReceiveSpace};
 use crate::slab::Slab;
 use crate::table::{Owner, Table, Tuple};
 use crate::tcb::ConnId;
-use crate::transmit::stray_reset;
+use crate::transmit::{hand_over, stray_reset};
 use crate::{Config, DropReason, Flags, Info, Input, Options, ReceiveFlags, RttEstimator, Segment};
 use crate::{SendFlags, SeqNum, Setting, Settings, Shutdown, State, Streams, Timer};
 use State::*;
@@ -92,7 +92,6 @@ struct Tcb {
     /// The peer has to be told RCV.NXT, or the window.
     ack_due: bool,
     challenge: PerConnection,
-    partial_checksum: bool,
 }
 
 /// The send sequence space (§3.3.1, figure 3), and retransmission.
@@ -162,7 +161,6 @@ impl Tcb {
             timer: None,
             ack_due: false,
             challenge: PerConnection::default(),
-            partial_checksum: false,
         }
     }
 
@@ -192,12 +190,15 @@ impl Tcb {
     // ---- The user's calls, as far as they concern one connection.
 
     /// RFC 9293 §3.10.1: an active OPEN, or a passive one that a SYN came for.
-    fn open(&mut self, ends: Tuple, iss: SeqNum, route: &Route, syn: Option<&Segment>) {
+    fn open(&mut self, ends: Tuple, iss: SeqNum, syn: Option<&Segment>, cx: &Cx<'_>) {
         (self.local, self.peer) = (ends.local(), ends.peer());
         self.snd = Snd { iss, una: iss, nxt: iss, ..Snd::default() };
         self.sending = SendBuffer::new(iss + 1, self.settings.send_buffer);
-        self.rcv.mss = route.mtu.saturating_sub(HEADERS).clamp(1, MAX_WINDOW) as u32;
-        self.partial_checksum = route.offload.checksum;
+        let route = cx.out.route(cx.now, self.peer.ip(), Some(self.local.ip()));
+        // Where there is none now, there may be one when the SYN is sent again.
+        let mtu =
+            route.map_or(0, |route| route.mtu).max(HEADERS + usize::from(self.config.min_mss));
+        self.rcv.mss = (mtu - HEADERS).min(MAX_WINDOW) as u32;
         match syn {
             None => self.enter(SynSent, "open"),
             Some(syn) => self.syn_received(syn),
@@ -386,11 +387,7 @@ impl Tcb {
         if segment.flags.contains(Flags::RST) {
             return Err(DropReason::StrayReset);
         }
-        if segment.seq_len() > 0 {
-            self.ack_due = true;
-        } else {
-            self.challenge(cx);
-        }
+        self.ack_due |= segment.seq_len() > 0 || self.challenge.allow(cx.now);
         Err(DropReason::OutOfWindow)
     }
 
@@ -661,11 +658,9 @@ impl Tcb {
         }
         self.snd.nxt = self.snd.nxt.max(segment.end());
         self.ack_due = false;
-        trace!(src = %local.ip(), dst = %peer.ip(), ?segment, "out");
         let header = Header::new(local.ip(), peer.ip(), Protocol::TCP);
         let header = Header { ttl: self.settings.ttl, ..header };
-        let packet = segment.emit(packet, header.src, header.dst, self.partial_checksum);
-        let _ = cx.out.send(cx.now, &header, packet);
+        hand_over(cx.now, cx.out, &header, &segment, packet);
     }
 
     /// The states in which the peer still sends.

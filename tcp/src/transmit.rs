@@ -119,10 +119,7 @@ pub(crate) fn stray_reset(
 ) -> bool {
     let Some(reset) = segment.reset() else { return false };
     let (src, dst) = (datagram.header.dst, datagram.header.src);
-    trace!(%src, %dst, segment = ?reset, "out");
-    let partial = out.route(now, dst, Some(src)).is_ok_and(|route| route.offload.checksum);
-    let packet = reset.emit(Packet::with_capacity(0), src, dst, partial);
-    out.send(now, &Header::new(src, dst, Protocol::TCP), packet).is_ok()
+    hand_over(now, out, &Header::new(src, dst, Protocol::TCP), &reset, Packet::with_capacity(0))
 }
 
 /// The acknowledgment of a connection in TIME-WAIT.
@@ -134,14 +131,24 @@ pub(crate) fn time_wait_ack(now: Instant, out: &mut dyn Output, tuple: &Tuple, o
         value: offset.wrapping_add(now.millis() as u32),
         echo: recent,
     });
-    trace!(src = %local.ip(), dst = %peer.ip(), ?segment, "out");
-    let route = out.route(now, peer.ip(), Some(local.ip()));
-    let partial = route.is_ok_and(|route| route.offload.checksum);
-    let packet = segment.emit(Packet::with_capacity(0), local.ip(), peer.ip(), partial);
     let header =
         Header { ttl: of.ttl, tos: of.tos, ..Header::new(local.ip(), peer.ip(), Protocol::TCP) };
     // An acknowledgment that is lost here is asked for again.
-    let _ = out.send(now, &header, packet);
+    let _ = hand_over(now, out, &header, &segment, Packet::with_capacity(0));
+}
+
+/// Hands a segment to IP, as the route wants it: whether IP took it.
+pub(crate) fn hand_over(
+    now: Instant,
+    out: &mut dyn Output,
+    header: &Header,
+    segment: &Segment,
+    data: Packet,
+) -> bool {
+    let (src, dst) = (header.src, header.dst);
+    trace!(%src, %dst, ?segment, "out");
+    let partial = out.route(now, dst, Some(src)).is_ok_and(|route| route.offload.checksum);
+    out.send(now, header, segment.emit(data, src, dst, partial)).is_ok()
 }
 
 /// The MSS to name to the peer (RFC 6691: without options), and the path MTU, by the route.

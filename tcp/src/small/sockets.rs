@@ -142,8 +142,6 @@ impl SmallTcp {
     fn listens(&mut self, id: Handle, ends: Tuple, syn: &Segment, cx: &mut Cx<'_>) -> Verdict {
         ensure(!syn.flags.intersects(Flags::RST | Flags::ACK), DropReason::NoConnection)?;
         ensure(syn.flags.contains(Flags::SYN), DropReason::NoAck)?;
-        let route = cx.out.route(cx.now, ends.peer().ip(), Some(ends.local().ip()));
-        let route = route.map_err(|_| DropReason::NoConnection)?;
         let parent = self.tcbs.get_mut(id).ok_or(DropReason::NoConnection)?;
         ensure(!parent.is_full(), DropReason::AcceptQueue)?;
         let settings = parent.settings.clone();
@@ -159,22 +157,15 @@ impl SmallTcp {
         if let Some(parent) = self.tcbs.get_mut(id) {
             parent.queue.half_open.push_back(child);
         }
-        self.begin(child, ends, &route, Some(syn), cx);
+        self.begin(child, ends, Some(syn), cx);
         Ok(())
     }
 
     /// A connection begins, with this side's SYN or the peer's.
-    fn begin(
-        &mut self,
-        id: Handle,
-        ends: Tuple,
-        route: &Route,
-        syn: Option<&Segment>,
-        cx: &mut Cx<'_>,
-    ) {
+    fn begin(&mut self, id: Handle, ends: Tuple, syn: Option<&Segment>, cx: &mut Cx<'_>) {
         self.table.insert(ends, Owner::Connection(ConnId(id)));
         let iss = self.isn.next(cx.now, &ends);
-        self.event(id, cx, |tcb, _| tcb.open(ends, iss, route, syn));
+        self.event(id, cx, |tcb, cx| tcb.open(ends, iss, syn, cx));
     }
 }
 
@@ -247,7 +238,7 @@ impl Streams for SmallTcp {
         }
         let ends = Tuple::new(local, peer);
         ensure(self.table.owner(&ends).is_none(), SocketError::AddrInUse)?;
-        self.begin(id, ends, &route, None, &mut Cx { now, out });
+        self.begin(id, ends, None, &mut Cx { now, out });
         Err(SocketError::InProgress)
     }
 
