@@ -21,9 +21,12 @@ use crate::Streams;
 use crate::testing::Script;
 
 pub mod blind_attacks;
+pub mod icmp;
+pub mod malformed;
 pub mod opening;
 pub mod reset;
 pub mod reset_processing;
+pub mod segment_checks;
 pub mod syn_options;
 
 mod states;
@@ -44,6 +47,9 @@ pub const KIT: &[&[Case<Make>]] = &[
     reset::CASES,
     reset_processing::CASES,
     blind_attacks::CASES,
+    segment_checks::CASES,
+    malformed::CASES,
+    icmp::CASES,
 ];
 
 impl Bench<Make> for Script {
@@ -69,6 +75,9 @@ macro_rules! conformance_tests {
             reset reset_cases
             reset_processing reset_processing_cases
             blind_attacks blind_attacks_cases
+            segment_checks segment_checks_cases
+            malformed malformed_cases
+            icmp icmp_cases
         }
     };
     ($tcp:ty $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {
