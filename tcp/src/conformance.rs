@@ -21,13 +21,17 @@ use crate::Streams;
 use crate::testing::Script;
 
 pub mod blind_attacks;
+pub mod closing;
 pub mod icmp;
 pub mod malformed;
 pub mod opening;
+pub mod receiving;
 pub mod reset;
 pub mod reset_processing;
 pub mod segment_checks;
 pub mod syn_options;
+pub mod time_wait;
+pub mod urgent;
 
 mod states;
 
@@ -47,6 +51,10 @@ pub const KIT: &[&[Case<Make>]] = &[
     reset::CASES,
     reset_processing::CASES,
     blind_attacks::CASES,
+    closing::CASES,
+    time_wait::CASES,
+    receiving::CASES,
+    urgent::CASES,
     segment_checks::CASES,
     malformed::CASES,
     icmp::CASES,
@@ -75,6 +83,10 @@ macro_rules! conformance_tests {
             reset reset_cases
             reset_processing reset_processing_cases
             blind_attacks blind_attacks_cases
+            closing closing_cases
+            time_wait time_wait_cases
+            receiving receiving_cases
+            urgent urgent_cases
             segment_checks segment_checks_cases
             malformed malformed_cases
             icmp icmp_cases

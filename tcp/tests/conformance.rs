@@ -12,6 +12,8 @@ mod whole {
 mod small {
     const NO_OPTIONS: &str = "it has no option but the MSS";
     const NO_PATH_MTU: &str = "it leaves the path's MTU to IP";
+    const NO_REUSE: &str = "TIME-WAIT is waited for to its end";
+    const NO_URGENT: &str = "urgent data is data to it, as RFC 6093 recommends";
 
     tcp::conformance_tests!(tcp::SmallTcp, except: [
         ("a_window_scale_is_offered", NO_OPTIONS),
@@ -23,6 +25,13 @@ mod small {
         ("fragmentation_needed_makes_segments_smaller", NO_PATH_MTU),
         ("an_old_router_that_names_no_mtu_is_understood", NO_PATH_MTU),
         ("fragmentation_needed_ends_no_attempt", NO_PATH_MTU),
+        ("an_urgent_pointer_is_told", NO_URGENT),
+        ("an_urgent_pointer_that_moves_on_is_told_again", NO_URGENT),
+        ("urgent_data_may_be_longer_than_a_segment", NO_URGENT),
+        ("how_much_urgent_data_is_left_is_told", NO_URGENT),
+        ("with_the_window_shut_an_urgent_pointer_counts", NO_URGENT),
+        ("a_newer_syn_reopens_from_time_wait", NO_REUSE),
+        ("a_newer_timestamp_reopens_from_time_wait", NO_REUSE),
         ("text_on_the_syn_ack_is_taken", "it is to be sent again, when a window was offered"),
         ("text_on_a_syn_is_kept_until_the_handshake_is_done", "it is to be sent again"),
     ]);

@@ -105,7 +105,8 @@ impl Script {
     pub fn handshake(&mut self) {
         self.inject(seg("S").seq(0).mss(1460));
         self.expect(seg("SA").seq(0).ack(1));
-        self.inject(seg("A"));
+        // Said in full: another connection may have been here before.
+        self.inject(seg("A").seq(1).ack(1));
     }
 
     /// Connects to the peer: active open, three segments. The peer's MSS is 1460.
