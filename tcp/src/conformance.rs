@@ -21,6 +21,8 @@ use crate::Streams;
 use crate::testing::Script;
 
 pub mod blind_attacks;
+pub mod calls;
+pub mod calls_on_connections;
 pub mod closing;
 pub mod icmp;
 pub mod malformed;
@@ -28,6 +30,7 @@ pub mod opening;
 pub mod receiving;
 pub mod reset;
 pub mod reset_processing;
+pub mod secrets;
 pub mod segment_checks;
 pub mod syn_options;
 pub mod time_wait;
@@ -51,6 +54,9 @@ pub const KIT: &[&[Case<Make>]] = &[
     reset::CASES,
     reset_processing::CASES,
     blind_attacks::CASES,
+    calls::CASES,
+    calls_on_connections::CASES,
+    secrets::CASES,
     closing::CASES,
     time_wait::CASES,
     receiving::CASES,
@@ -83,6 +89,9 @@ macro_rules! conformance_tests {
             reset reset_cases
             reset_processing reset_processing_cases
             blind_attacks blind_attacks_cases
+            calls calls_cases
+            calls_on_connections calls_on_connections_cases
+            secrets secrets_cases
             closing closing_cases
             time_wait time_wait_cases
             receiving receiving_cases
