@@ -192,7 +192,8 @@ fn pseudo_header(src: IpAddr, dst: IpAddr, len: usize) -> Sum {
     Sum::pseudo_header(src, dst, ip::Protocol::TCP.0, len)
 }
 
-fn is_group(addr: IpAddr) -> bool {
+/// An address that stands for more or less than one host (RFC 9293 §3.9.1.1, §3.9.2.3).
+pub(crate) fn is_group(addr: IpAddr) -> bool {
     addr.is_multicast()
         || addr.is_unspecified()
         || matches!(addr, IpAddr::V4(addr) if addr.is_broadcast())

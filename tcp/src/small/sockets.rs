@@ -2,6 +2,7 @@
 //! calls of [`Streams`].
 
 use super::*;
+use crate::segment::is_group;
 
 /// The small TCP: a second implementation of [`Streams`]. What it does and what it leaves out
 /// stands at the top of `small.rs`.
@@ -228,7 +229,7 @@ impl Streams for SmallTcp {
             Closed | Listen => return Err(SocketError::Invalid),
             _ => return Err(SocketError::AlreadyConnected),
         }
-        let sensible = peer.port() != 0 && peer.ip() != ANY && !peer.ip().is_multicast();
+        let sensible = peer.port() != 0 && !is_group(peer.ip());
         ensure(sensible, SocketError::Invalid)?;
         let route = out.route(now, peer.ip(), Some(local.ip()).filter(|addr| *addr != ANY))?;
         local.set_ip(route.source);
