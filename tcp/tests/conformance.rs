@@ -13,6 +13,7 @@ mod small {
     const NO_OPTIONS: &str = "it has no option but the MSS";
     const NO_PATH_MTU: &str = "it leaves the path's MTU to IP";
     const NO_REUSE: &str = "TIME-WAIT is waited for to its end";
+    const NO_LINGER: &str = "it has no linger, and so no ABORT but that of unread data";
     const NO_URGENT: &str = "urgent data is data to it, as RFC 6093 recommends";
 
     tcp::conformance_tests!(tcp::SmallTcp, except: [
@@ -32,6 +33,9 @@ mod small {
         ("with_the_window_shut_an_urgent_pointer_counts", NO_URGENT),
         ("a_newer_syn_reopens_from_time_wait", NO_REUSE),
         ("a_newer_timestamp_reopens_from_time_wait", NO_REUSE),
+        ("an_abort_sends_a_reset", NO_LINGER),
+        ("an_abort_in_syn_sent_sends_nothing", NO_LINGER),
+        ("a_batch_is_processed_before_it_is_acknowledged", "each segment is acknowledged by itself"),
         ("text_on_the_syn_ack_is_taken", "it is to be sent again, when a window was offered"),
         ("text_on_a_syn_is_kept_until_the_handshake_is_done", "it is to be sent again"),
     ]);
