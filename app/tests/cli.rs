@@ -141,7 +141,7 @@ fn bad_words_are_named() {
         (&["--config", "missing.toml"], &["missing.toml"]),
         (&["--link", "eth0"], &["eth0", "tap:NAME"]),
         (&["--link", "sim", "--tcp", "none"], &["--tcp", "none", "rfc9293"]),
-        (&["--link", "sim", "--recovery", "luck"], &["--recovery", "luck", "rack, newreno"]),
+        (&["--link", "sim", "--recovery", "luck"], &["--recovery", "luck", "rack, sack, newreno"]),
         (&["--link", "sim", "--tcp", "small", "--rtt", "fixed"], &["--tcp small", "--rtt fixed"]),
         (&["--link", "sim", "--arp", "none"], &["--arp", "none", "static"]),
         (&["--link", "sim", "--loss", "many"], &["--loss", "many"]),

@@ -36,7 +36,7 @@
 //! # RFCs
 //!
 //! 9293 (the machine, all eleven states), 1122 §4.2, 5681, 6298, 6582, 3042, 3465 (recovery and
-//! congestion), 2018 and 2883 (SACK), 8985 (RACK-TLP), 6937 (PRR), 5682, 3522, 3708 and 4015
+//! congestion), 2018 and 2883 (SACK), 6675, 8985 (RACK-TLP), 6937 (PRR), 5682, 3522, 3708 and 4015
 //! (recoveries for nothing), 9438 (CUBIC), 9406 (HyStart++), 7661's idea (a window that is not used
 //! must not grow), 6928 (initial window), 7323 (window scaling, timestamps, PAWS), 6691 (MSS), 1191
 //! (path MTU), 6528 (sequence numbers), 6056 (ports), 5961 and 5927 (blind attacks), 1337 and 6191
@@ -170,7 +170,8 @@ pub use options::{Malformed, Options, SackBlock, Timestamps, Wire};
 pub use parts::{Part, find};
 pub use reassembly::{Ordered, REASSEMBLIES, Reassembly};
 pub use recovery::{
-    AckSeen, Change, Delivery, LOSS_RECOVERIES, LossRecovery, Moment, Rack, ThreeDuplicates,
+    AckSeen, Change, CountSacks, Delivery, LOSS_RECOVERIES, LossRecovery, Moment, Rack,
+    ThreeDuplicates,
 };
 pub use rtt::{ESTIMATORS, Rfc6298, RttEstimator};
 pub use scoreboard::{Board, Fate, History, Scoreboard, Sent, Tally};

@@ -132,6 +132,9 @@ pub(crate) fn output(tcb: &mut Tcb, cx: &mut Context<'_>) {
             Some(_) if !tcb.recovery.tries_new_data() => Why::Congestion,
             _ => send_new(tcb, cx),
         };
+        if matches!(blocked, Why::Nothing | Why::Window) {
+            send_what_may_be_lost(tcb, cx);
+        }
         account(tcb, cx, blocked);
     }
     match tcb.ack.due() {
@@ -236,6 +239,33 @@ fn retransmit_lost(tcb: &mut Tcb, cx: &mut Context<'_>) {
     tcb.snd.retransmit_first = false;
 }
 
+/// Uses what the network has room for, where neither lost nor new data does (RFC 6675 §5 (C)).
+fn send_what_may_be_lost(tcb: &mut Tcb, cx: &mut Context<'_>) {
+    loop {
+        let window = tcb.recovery.window(tcb.congestion.cwnd());
+        if tcb.board.is_empty() || window.saturating_sub(tcb.board.pipe()) < tcb.snd.mss {
+            return;
+        }
+        let Some(index) = tcb.recovery.next_segment(&tcb.moment(cx.now), &mut tcb.board) else {
+            return;
+        };
+        resend(tcb, cx, index);
+    }
+}
+
+/// Sends a segment again that nobody takes for lost.
+fn resend(tcb: &mut Tcb, cx: &mut Context<'_>, index: usize) {
+    tcb.board.split(index, tcb.snd.mss);
+    let Some(&sent) = tcb.board.at(index) else { return };
+    let len = (sent.len - u32::from(sent.fin)) as usize;
+    tcb.board.probed(index, cx.now);
+    tcb.totals.retransmissions += 1;
+    tcb.totals.bytes_retrans += len as u64;
+    cx.events.add(Event::Retransmitted);
+    tcb.rate.sent_again(sent.seq);
+    transmit::data(tcb, cx, sent.seq, len, sent.fin, false);
+}
+
 /// A tail loss probe (RFC 8985 §7.3): a segment of new data if the peer's window has room for it,
 /// else the last one again; beyond the congestion window if need be.
 pub(crate) fn probe_tail(tcb: &mut Tcb, cx: &mut Context<'_>) {
@@ -246,13 +276,7 @@ pub(crate) fn probe_tail(tcb: &mut Tcb, cx: &mut Context<'_>) {
         let Some(last) = tcb.board.len().checked_sub(1) else { return };
         tcb.board.split(last, tcb.snd.mss);
         let last = tcb.board.len() - 1;
-        let Some(&sent) = tcb.board.at(last) else { return };
-        let len = (sent.len - u32::from(sent.fin)) as usize;
-        tcb.board.probed(last, cx.now);
-        tcb.totals.retransmissions += 1;
-        tcb.totals.bytes_retrans += len as u64;
-        cx.events.add(Event::Retransmitted);
-        transmit::data(tcb, cx, sent.seq, len, sent.fin, false);
+        resend(tcb, cx, last);
     } else {
         let fin = view.fin && len == view.unsent && view.usable > len;
         send_one(tcb, cx, len, len, fin);

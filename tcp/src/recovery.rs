@@ -13,11 +13,13 @@ mod delivery;
 mod newreno;
 mod prr;
 mod rack;
+mod sack;
 mod undo;
 
 pub use delivery::Delivery;
 pub use newreno::ThreeDuplicates;
 pub use rack::Rack;
+pub use sack::CountSacks;
 
 /// Finds out what was lost.
 ///
@@ -52,6 +54,13 @@ pub trait LossRecovery: Send {
     fn timer(&mut self, at: &Moment, board: &mut Scoreboard) -> Change {
         let _ = (at, board);
         Change::None
+    }
+
+    /// Nothing is lost, and there is no new data or the peer has no room for it, but the network
+    /// has: what to send again nevertheless (RFC 6675 §4, NextSeg (3) and (4)).
+    fn next_segment(&mut self, at: &Moment, board: &mut Scoreboard) -> Option<usize> {
+        let _ = (at, board);
+        None
     }
 
     /// A segment that it had marked as lost is sent again.
@@ -166,6 +175,11 @@ pub static LOSS_RECOVERIES: &[Part<dyn LossRecovery>] = &[
         name: "rack",
         about: "by time, and probes of the tail (RFC 8985, RFC 6937, RFC 5682)",
         make: |_| Box::new(Rack::default()),
+    },
+    Part {
+        name: "sack",
+        about: "by the count of selective acknowledgments (RFC 6675)",
+        make: |_| Box::new(CountSacks::default()),
     },
     Part {
         name: "newreno",

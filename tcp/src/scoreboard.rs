@@ -8,6 +8,7 @@ use netdev::Instant;
 
 use crate::SeqNum;
 
+mod count;
 mod order;
 mod runs;
 #[cfg(test)]
@@ -33,7 +34,7 @@ pub struct Board {
     /// Of all segments.
     total: u32,
     /// Of those of each fate, in the order of [`Fate`].
-    sums: [Sum; 4],
+    sums: [Sum; 5],
     /// Bytes that duplicate ACKs said have left the network, no one knows which
     /// (RFC 6582; a peer without SACK).
     left_network: u32,
@@ -95,6 +96,9 @@ pub enum Fate {
     Lost,
     /// It was lost; a retransmission is on its way.
     Retransmitted,
+    /// It was sent again though nobody takes it for lost: both are on their way (RFC 6675 §4,
+    /// NextSeg (3)).
+    Doubled,
 }
 
 impl Sent {
@@ -110,7 +114,7 @@ impl Sent {
     }
 
     fn is_open(&self) -> bool {
-        matches!(self.fate, Fate::InFlight | Fate::Retransmitted)
+        matches!(self.fate, Fate::InFlight | Fate::Retransmitted | Fate::Doubled)
     }
 }
 
@@ -181,7 +185,7 @@ impl Board {
         Board {
             segments: VecDeque::new(),
             total: 0,
-            sums: [none; 4],
+            sums: [none; 5],
             left_network: 0,
             lost_from: None,
             runs: Runs::new(),
@@ -408,8 +412,8 @@ impl Board {
 
     /// An estimate of the bytes in the network (RFC 6675 §4, "pipe").
     pub fn pipe(&self) -> u32 {
-        let gone = self.sum(Fate::Lost).bytes + self.sum(Fate::Sacked).bytes;
-        self.total.saturating_sub(gone + self.left_network)
+        let gone = self.sum(Fate::Lost).bytes + self.sum(Fate::Sacked).bytes + self.left_network;
+        (self.total + self.sum(Fate::Doubled).bytes).saturating_sub(gone)
     }
 
     /// Bytes sent and not acknowledged ("FlightSize", RFC 5681 §2).
@@ -459,7 +463,8 @@ impl Board {
         Tally {
             sacked: self.sum(Fate::Sacked).segments,
             lost: self.sum(Fate::Lost).segments,
-            retransmitted: self.sum(Fate::Retransmitted).segments,
+            retransmitted: self.sum(Fate::Retransmitted).segments
+                + self.sum(Fate::Doubled).segments,
         }
     }
 

@@ -51,6 +51,11 @@ impl Runs {
         }
     }
 
+    /// All of them, the highest first.
+    pub(super) fn descending(&self) -> impl Iterator<Item = (SeqNum, SeqNum)> + '_ {
+        self.0.iter().rev().copied()
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.0.len()

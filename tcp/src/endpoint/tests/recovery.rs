@@ -157,6 +157,53 @@ fn the_congestion_control_can_be_exchanged() {
     assert_eq!(script.drain().len(), 40);
 }
 
+/// Every algorithm of the list, both ways, with SACK and without.
+#[test]
+fn every_recovery_gets_through_bad_links() {
+    for recovery in crate::LOSS_RECOVERIES {
+        for (seed, sack) in [(1, true), (2, true), (3, false), (4, false)] {
+            let config = Config { recovery, sack, ..Config::default() };
+            let (a, b) = (tcp(config.clone(), seed), tcp(config, seed + 10));
+            let mut world = World::with_link(seed, LinkConfig::bad(), a, b);
+            let pair = world.connect_pair(80);
+            world.exchange(pair, &pattern(0, 500_000), &pattern(1, 300_000));
+            assert!(world.a.counter("fast recoveries") > 0, "{recovery:?}, seed {seed}");
+        }
+    }
+}
+
+/// RFC 6675: many losses in one window take one recovery, and each is sent again once.
+#[test]
+fn counting_sacks_repairs_a_window_in_one_recovery() {
+    let config = Config { recovery: named("sack"), ..Config::default() };
+    let mut world = world(config);
+    let pair = world.connect_pair(80);
+    lose_data(&mut world, &[30, 32, 33, 37, 41, 45, 46, 47, 48]);
+    world.transfer(pair, Side::A, &pattern(0, 300_000));
+    assert_eq!(world.a.counter("retransmission timeouts"), 0);
+    assert_eq!(world.a.counter("fast recoveries"), 1);
+    assert_eq!(world.a.counter("segments retransmitted"), 9);
+}
+
+/// RFC 6675 §4, NextSeg (4): the end of the data is lost together with a segment before it. No
+/// duplicate tells of it; the rescue saves the timeout.
+#[test]
+fn a_rescue_saves_the_tail() {
+    let config = Config { recovery: named("sack"), ..Config::default() };
+    let mut world = world(config);
+    let pair = world.connect_pair(80);
+    // Forty segments, of which the last two are lost, and one ten before the end.
+    lose_data(&mut world, &[30, 39, 40]);
+    world.transfer(pair, Side::A, &pattern(0, 40 * 1448));
+    assert_eq!(world.a.counter("retransmission timeouts"), 0);
+    assert_eq!(world.a.counter("tail loss probes sent"), 0);
+    assert_eq!(world.a.counter("segments retransmitted"), 3);
+}
+
+fn named(name: &str) -> &'static crate::Part<dyn crate::LossRecovery> {
+    crate::find(crate::LOSS_RECOVERIES, name).expect("a name of the list")
+}
+
 /// At 100 Mbit/s and 40 ms, with a queue that takes the rest of the peer's window.
 #[test]
 fn a_clean_long_link_is_filled() {
