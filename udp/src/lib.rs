@@ -90,6 +90,8 @@
 
 mod api;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod delivery;
 mod drop_reason;
 mod hash;
