@@ -161,9 +161,6 @@ fn first_check_sequence(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &mut Arriv
             false => DropReason::OutOfWindow,
         });
     }
-    if let Some(clock) = &mut tcb.timestamps {
-        clock.take(cx.now, &arrival.segment);
-    }
     if arrival.seq.lt(nxt) {
         let old = (nxt - arrival.seq) as usize;
         let known = old.min(arrival.text.len()) as u32;
@@ -256,6 +253,12 @@ fn fifth_check_ack(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>) -
         transmit::challenge_ack(tcb, cx);
         return Err(DropReason::UnacceptableAck);
     }
+    // RFC 7323 §4.3 (2) asks for an acceptable segment. Not before the acknowledgment is known to
+    // fit as well: else one forged segment with a timestamp from the future would make PAWS drop
+    // all that follow.
+    if let Some(clock) = &mut tcb.timestamps {
+        clock.take(cx.now, &arrival.segment);
+    }
     acknowledge::process(tcb, cx, arrival);
     match tcb.state {
         State::FinWait1 if tcb.fin_acked() => {
@@ -290,11 +293,14 @@ fn seventh_process_text(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'
     {
         return Ok(());
     }
-    if tcb.is_orphan() {
+    let both_shut = tcb.rcv.shut && tcb.state != State::Established;
+    if tcb.is_orphan() || both_shut {
         // RFC 9293 §3.6.1, RFC 2525 §2.17: data that nobody will read must not seem delivered.
-        // There is no socket any more, so the reset is that of §3.10.7.1, as Linux has it.
+        // There is no socket any more, so the reset is that of §3.10.7.1, as Linux has it; after a
+        // shutdown of both directions it is the same to the peer.
         acknowledge::reset_for(tcb, cx, &arrival.segment);
-        tcb.end(None, "data after close");
+        let error = both_shut.then_some(SocketError::Reset);
+        tcb.end(error, "data after close");
         return Err(DropReason::AfterClose);
     }
     let len = arrival.text.len() as u32;

@@ -156,8 +156,7 @@ impl Tcp {
         self.with(now, out, id, |tcb, cx| {
             // RFC 2525 §2.17: data that was received and not read is lost, and the peer must not
             // think otherwise. Linger of zero asks for the same (RFC 9293 §3.9.1.6, ABORT).
-            let unread =
-                !tcb.rcv.shut && (!tcb.rcv.buffer.is_empty() || !tcb.rcv.reassembly.is_empty());
+            let unread = !tcb.rcv.buffer.is_empty() || !tcb.rcv.reassembly.is_empty();
             if tcb.state == State::SynSent {
                 tcb.end(None, "close");
             } else if unread || too_many || tcb.settings.linger == Some(Duration::ZERO) {

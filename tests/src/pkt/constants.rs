@@ -31,6 +31,7 @@ pub(super) fn constant(name: &str) -> Option<i64> {
         "SPLICE_F_MOVE" => 1,
         "SPLICE_F_NONBLOCK" => 2,
         "SPLICE_F_MORE" => 4,
+        "SEEK_SET" => 0,
         "O_CREAT" => 0o100,
         "O_TRUNC" => 0o1000,
         "MSG_OOB" => 0x1,

@@ -5,7 +5,7 @@ use super::stream::{self, Buffer};
 use super::{Progress, Returned, integer, value};
 use crate::pkt::fds::Fd;
 use crate::pkt::machine::Machine;
-use crate::pkt::report::{Result, failed, unsupported};
+use crate::pkt::report::{Result, failed};
 use crate::pkt::script::{Call, Expr};
 
 /// Bytes that a pipe holds: sixteen pages.
@@ -16,16 +16,20 @@ const SPLICE_MORE: i64 = 4;
 const MSG_DONTWAIT: i64 = 0x40;
 const MSG_MORE: i64 = 0x8000;
 
-/// `open("/tmp/zeros", O_RDONLY) = 5`
+/// `open("/tmp/zeros", O_RDONLY) = 5`; what no command has made is as long as anybody may ask for.
 pub(super) fn open(machine: &mut Machine<'_>, line: u32, call: &Call) -> Result<Returned> {
+    const CREAT: i64 = 0o100;
+    const TRUNC: i64 = 0o1000;
     let Some(Expr::Str(path)) = call.args.first() else {
         return Err(failed(line, "open needs a path"));
     };
-    match machine.setup.files.get(path) {
-        Some(len) => Ok(Returned::File(*len)),
-        None if path == "/dev/zero" => Ok(Returned::File(usize::MAX)),
-        None => Err(unsupported(line, format!("the file {path}"))),
-    }
+    let flags = integer(line, call, 1)?;
+    let known = machine.setup.files.get(path).filter(|_| flags & TRUNC == 0);
+    Ok(Returned::File(match known {
+        Some(len) => *len,
+        None if flags & CREAT != 0 => 0,
+        None => usize::MAX,
+    }))
 }
 
 /// `pipe([5, 6]) = 0`
@@ -144,6 +148,14 @@ pub(super) fn splice(
             }
             Ok(if len == 0 { Returned::Value(0) } else { filled })
         }
+        (Some(&Fd::PipeOut(pipe)), Some(&Fd::File { len: all, at })) => {
+            let drained = drain(machine, pipe, len);
+            if let Returned::Value(drained) = drained {
+                let at = at.saturating_add(drained as usize);
+                machine.fds.insert(to, Fd::File { len: all.max(at), at });
+            }
+            Ok(drained)
+        }
         (None, _) | (_, None) => Ok(Returned::Error("EBADF")),
         _ => Ok(Returned::Error("EINVAL")),
     }
@@ -165,6 +177,16 @@ pub(super) fn on_no_socket(
             let len = len(2)?.min(all - at);
             machine.fds.insert(fd, Fd::File { len: all, at: at + len });
             Returned::Value(len as i64)
+        }
+        ("write", Some(&Fd::File { len: all, at })) => {
+            let (len, at) = (len(2)?, at + len(2)?);
+            machine.fds.insert(fd, Fd::File { len: all.max(at), at });
+            Returned::Value(len as i64)
+        }
+        ("lseek", Some(&Fd::File { len, .. })) => {
+            let at = integer(line, call, 1)?.max(0) as usize;
+            machine.fds.insert(fd, Fd::File { len, at });
+            Returned::Value(at as i64)
         }
         _ => return Ok(None),
     }))
