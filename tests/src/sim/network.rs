@@ -270,6 +270,12 @@ impl Network {
         &self.nodes[node.0 as usize].name
     }
 
+    /// The first node of a name.
+    pub fn find(&self, name: &str) -> Option<NodeId> {
+        let at = self.nodes.iter().position(|node| node.name == name)?;
+        Some(NodeId(at as u32))
+    }
+
     pub(super) fn host_mut(&mut self, host: NodeId) -> &mut Host {
         let Node { name, kind, .. } = &mut self.nodes[host.0 as usize];
         match kind {

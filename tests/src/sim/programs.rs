@@ -5,8 +5,10 @@ mod content;
 mod echo;
 mod ping;
 mod request;
+mod visitor;
 
 pub use bulk::{Receiver, Sender};
 pub use echo::EchoServer;
 pub use ping::Pinger;
 pub use request::Requester;
+pub use visitor::Visitor;

@@ -15,6 +15,11 @@ impl Network {
         self.bound = events;
     }
 
+    /// When the next event is, if one is to come.
+    pub fn due(&self) -> Option<Instant> {
+        self.agenda.first().map(|(at, _)| at.max(self.now))
+    }
+
     /// Lets all happen that happens until a point in time, and moves the clock there.
     pub fn run_until(&mut self, end: Instant) -> Result<(), Exhausted> {
         self.run(end, |_| true)?;

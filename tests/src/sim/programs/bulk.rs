@@ -8,7 +8,7 @@ use ip::{Handle, Readiness, SocketError};
 use netdev::Instant;
 use socket::Key;
 
-use super::content::Content;
+use super::content::{Content, connected};
 use crate::sim::{Event, Io, Program};
 
 /// Bytes that are sent and received at once.
@@ -21,6 +21,7 @@ pub struct Sender {
     len: u64,
     socket: Option<Handle>,
     content: Option<Content>,
+    shut: bool,
     /// When it began.
     pub began: Option<Instant>,
     /// Bytes that the stack took so far.
@@ -35,6 +36,7 @@ pub struct Receiver {
     port: u16,
     listener: Option<Handle>,
     connections: BTreeMap<Handle, (Content, u64)>,
+    buffer: Vec<u8>,
     /// Bytes received on all connections; every one was right.
     pub received: u64,
     /// Connections that came to the end of their stream.
@@ -49,8 +51,21 @@ impl Sender {
     /// # Panics
     /// Where `peer` is not an address and a port.
     pub fn new(peer: &str, len: u64) -> Sender {
-        let peer = peer.parse().expect("an address and a port");
-        Sender { peer, len, socket: None, content: None, began: None, sent: 0, ended: None }
+        Sender::to(peer.parse().expect("an address and a port"), len)
+    }
+
+    /// Sends `len` bytes to `peer`.
+    pub(super) fn to(peer: SocketAddr, len: u64) -> Sender {
+        Sender {
+            peer,
+            len,
+            socket: None,
+            content: None,
+            shut: false,
+            began: None,
+            sent: 0,
+            ended: None,
+        }
     }
 
     /// Whether it ended well.
@@ -63,23 +78,26 @@ impl Sender {
         Some(self.ended?.0 - self.began?)
     }
 
+    /// Its socket, as long as it has one.
+    pub(super) fn socket(&self) -> Option<Handle> {
+        self.socket
+    }
+
     fn step(&mut self, socket: Handle, io: &mut Io<'_>) -> Result<(), SocketError> {
-        if let Some(error) = io.take_error(socket) {
-            return Err(error);
-        }
         let content = match self.content {
             Some(content) => content,
             None if !io.readiness(socket).contains(Readiness::WRITABLE) => {
-                return Err(SocketError::WouldBlock);
+                return Err(io.take_error(socket).unwrap_or(SocketError::WouldBlock));
             }
-            None => *self.content.insert(Content::of(io.info(socket)?.local)),
+            None => *self.content.insert(connected(socket, io)?),
         };
         while self.sent < self.len {
             let most = (self.len - self.sent).min(CHUNK as u64) as usize;
             self.sent += io.send(socket, content.at(self.sent, most))? as u64;
-            if self.sent == self.len {
-                io.shutdown(socket)?;
-            }
+        }
+        if !self.shut {
+            io.shutdown(socket)?;
+            self.shut = true;
         }
         match io.receive(socket, &mut [0]) {
             Ok(0) => Ok(()),
@@ -119,6 +137,7 @@ impl Receiver {
             port,
             listener: None,
             connections: BTreeMap::new(),
+            buffer: vec![0; CHUNK],
             received: 0,
             complete: 0,
             failed: Vec::new(),
@@ -134,12 +153,11 @@ impl Receiver {
         let Some((content, place)) = self.connections.get_mut(&socket) else {
             return Err(SocketError::WouldBlock);
         };
-        let mut buffer = [0; CHUNK];
         loop {
-            match io.receive(socket, &mut buffer)? {
+            match io.receive(socket, &mut self.buffer)? {
                 0 => return Ok(()),
                 count => {
-                    let right = content.is_at(*place, &buffer[..count]);
+                    let right = content.is_at(*place, &self.buffer[..count]);
                     assert!(right, "wrong bytes at {place} + {count} at {}", io.now());
                     *place += count as u64;
                     self.received += count as u64;

@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 
+use ip::{Handle, SocketError};
+
+use crate::sim::Io;
+
 /// The content repeats after so many bytes; a prime, so that no power of two of bytes lost or
 /// doubled goes unseen.
 const PERIOD: usize = 65_521;
@@ -37,6 +41,13 @@ impl Content {
             same
         })
     }
+}
+
+/// What is sent on a connection that was just made, or why it was not.
+pub(super) fn connected(socket: Handle, io: &mut Io<'_>) -> Result<Content, SocketError> {
+    // A connect that has failed is writable as well.
+    io.take_error(socket).map_or(Ok(()), Err)?;
+    Ok(Content::of(io.info(socket)?.local))
 }
 
 /// Two periods, so that one is in a row from anywhere.

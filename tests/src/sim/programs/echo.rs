@@ -7,8 +7,8 @@ use socket::Key;
 
 use crate::sim::{Event, Io, Program};
 
-/// Bytes of a connection that wait to be sent back, at most: then it reads no more.
-const HELD: usize = 1 << 16;
+/// Bytes that are taken from a connection at once.
+const CHUNK: usize = 1 << 14;
 
 /// An echo server for TCP and UDP at one port.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub struct EchoServer {
     port: u16,
     listener: Option<Handle>,
     connections: BTreeMap<Handle, Echo>,
+    buffer: Vec<u8>,
     /// Connections that it accepted.
     pub accepted: u64,
     /// Connections that ended with an error.
@@ -24,17 +25,24 @@ pub struct EchoServer {
     pub echoed: (u64, u64),
 }
 
+/// What a connection's peer is still to get.
 #[derive(Debug, Default)]
 struct Echo {
     held: Vec<u8>,
-    ended: bool,
 }
 
 impl EchoServer {
     /// At a port.
     pub fn new(port: u16) -> EchoServer {
-        let connections = BTreeMap::new();
-        EchoServer { port, listener: None, connections, accepted: 0, failed: 0, echoed: (0, 0) }
+        EchoServer {
+            port,
+            listener: None,
+            connections: BTreeMap::new(),
+            buffer: vec![0; CHUNK],
+            accepted: 0,
+            failed: 0,
+            echoed: (0, 0),
+        }
     }
 
     /// Connections that it has now.
@@ -60,33 +68,21 @@ impl EchoServer {
     fn echo(&mut self, socket: Handle, io: &mut Io<'_>) -> Result<bool, SocketError> {
         let Some(echo) = self.connections.get_mut(&socket) else { return Ok(false) };
         loop {
-            let mut stuck = true;
-            if !echo.ended && echo.held.len() < HELD {
-                let held = echo.held.len();
-                echo.held.resize(HELD, 0);
-                let received = io.receive(socket, &mut echo.held[held..]);
-                echo.held.truncate(held + *received.as_ref().unwrap_or(&0));
-                match received {
-                    Ok(0) => echo.ended = true,
-                    Ok(_) => stuck = false,
-                    Err(SocketError::WouldBlock) => {}
-                    Err(error) => return Err(error),
-                }
+            while !echo.held.is_empty() {
+                let count = match io.send(socket, &echo.held) {
+                    Err(SocketError::WouldBlock) => return Ok(false),
+                    sent => sent?,
+                };
+                echo.held.drain(..count);
+                self.echoed.0 += count as u64;
             }
-            if !echo.held.is_empty() {
-                match io.send(socket, &echo.held) {
-                    Ok(count) => {
-                        echo.held.drain(..count);
-                        self.echoed.0 += count as u64;
-                        stuck = false;
-                    }
-                    Err(SocketError::WouldBlock) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            if stuck {
-                return Ok(echo.ended && echo.held.is_empty());
-            }
+            let count = match io.receive(socket, &mut self.buffer) {
+                Ok(0) => return Ok(true),
+                Err(SocketError::WouldBlock) => return Ok(false),
+                received => received?,
+            };
+            // What cannot be sent now is held, and no more is read before it is gone.
+            echo.held.extend(&self.buffer[..count]);
         }
     }
 }

@@ -7,7 +7,7 @@ use ip::{Handle, Readiness, SocketError};
 use netdev::Instant;
 use socket::Key;
 
-use super::content::Content;
+use super::content::{Content, connected};
 use crate::sim::{Event, Io, Program};
 
 /// Asks an [`EchoServer`](super::EchoServer) over one connection: sends a request, waits for the
@@ -22,6 +22,7 @@ pub struct Requester {
     content: Option<Content>,
     /// Bytes sent and received, of all requests.
     place: (u64, u64),
+    buffer: Vec<u8>,
     asked: Instant,
     /// How long each response took.
     pub times: Vec<Duration>,
@@ -44,6 +45,7 @@ impl Requester {
             socket: None,
             content: None,
             place: (0, 0),
+            buffer: vec![0; 4096],
             asked: Instant::ZERO,
             times: Vec::new(),
             ended: None,
@@ -57,17 +59,14 @@ impl Requester {
 
     fn step(&mut self, io: &mut Io<'_>) -> Result<(), SocketError> {
         let Some(socket) = self.socket else { return Err(SocketError::WouldBlock) };
-        if let Some(error) = io.take_error(socket) {
-            return Err(error);
-        }
         let content = match self.content {
             Some(content) => content,
             None if !io.readiness(socket).contains(Readiness::WRITABLE) => {
-                return Err(SocketError::WouldBlock);
+                return Err(io.take_error(socket).unwrap_or(SocketError::WouldBlock));
             }
             None => {
                 self.asked = io.now();
-                *self.content.insert(Content::of(io.info(socket)?.local))
+                *self.content.insert(connected(socket, io)?)
             }
         };
         let end = (self.times.len() as u64 + 1) * self.len as u64;
@@ -82,11 +81,10 @@ impl Requester {
                     Err(error) => return Err(error),
                 }
             }
-            let mut buffer = [0; 4096];
-            match io.receive(socket, &mut buffer) {
+            match io.receive(socket, &mut self.buffer) {
                 Ok(0) => return Err(SocketError::Reset),
                 Ok(count) => {
-                    let right = content.is_at(received, &buffer[..count]);
+                    let right = content.is_at(received, &self.buffer[..count]);
                     assert!(right, "a wrong response at {received} + {count}, {}", io.now());
                     self.place.1 = received + count as u64;
                 }
