@@ -11,7 +11,7 @@
 //!
 //! What an implementation does not have, it may leave out, with a reason:
 //! `conformance_tests!(MyTcp, except: [("timestamps_are_echoed", "no options but MSS")])`. Such a
-//! case has to fail.
+//! case has to fail. One reason may stand for several names, with blanks between them.
 
 use std::time::Duration;
 
@@ -20,23 +20,34 @@ use netdev::conformance::{Bench, Case, Subject};
 use crate::Streams;
 use crate::testing::Script;
 
+pub mod acknowledging;
 pub mod blind_attacks;
 pub mod calls;
 pub mod calls_on_connections;
 pub mod closing;
+pub mod congestion;
+pub mod ecn;
+pub mod fast_recovery;
 pub mod icmp;
 pub mod malformed;
 pub mod opening;
+pub mod problems;
 pub mod receiving;
 pub mod reset;
 pub mod reset_processing;
+pub mod retransmission;
+pub mod sack;
 pub mod secrets;
 pub mod segment_checks;
+pub mod sending;
 pub mod syn_options;
 pub mod time_wait;
+pub mod timestamps;
 pub mod urgent;
+pub mod windows;
 
 mod states;
+mod steps;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -64,6 +75,16 @@ pub const KIT: &[&[Case<Make>]] = &[
     segment_checks::CASES,
     malformed::CASES,
     icmp::CASES,
+    sending::CASES,
+    acknowledging::CASES,
+    windows::CASES,
+    retransmission::CASES,
+    fast_recovery::CASES,
+    congestion::CASES,
+    sack::CASES,
+    timestamps::CASES,
+    ecn::CASES,
+    problems::CASES,
 ];
 
 impl Bench<Make> for Script {
@@ -99,6 +120,16 @@ macro_rules! conformance_tests {
             segment_checks segment_checks_cases
             malformed malformed_cases
             icmp icmp_cases
+            sending sending_cases
+            acknowledging acknowledging_cases
+            windows windows_cases
+            retransmission retransmission_cases
+            fast_recovery fast_recovery_cases
+            congestion congestion_cases
+            sack sack_cases
+            timestamps timestamps_cases
+            ecn ecn_cases
+            problems problems_cases
         }
     };
     ($tcp:ty $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {

@@ -191,6 +191,13 @@ impl Script {
         self.expect(expected)
     }
 
+    /// What the TCP sends next within `time`, if anything.
+    pub fn next_within(&mut self, time: Duration) -> Option<Seg> {
+        let deadline = self.host.now + time;
+        while self.host.out.sent.is_empty() && self.tick(deadline) {}
+        self.next_sent()
+    }
+
     /// The TCP sent nothing more.
     ///
     /// # Panics
@@ -383,6 +390,11 @@ impl Script {
     #[track_caller]
     pub fn current(&self) -> Handle {
         self.socket.expect("a socket: accept_one or connect first")
+    }
+
+    /// What happened so far (a handle on it), to fail with where something is not as expected.
+    pub fn record(&self) -> Record {
+        self.record.clone()
     }
 
     /// The real number of the SYN of the TCP under test.
