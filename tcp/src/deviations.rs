@@ -29,6 +29,7 @@
 //! | 8985 §6.2 | the reordering window grows by quarters of the least round trip, up to a round trip | by 250 µs, up to 1 ms, where those are less and reordering was seen | on a path of microseconds a packet that waits for others to pass it is later than that, and the sender loses nothing by waiting: what arrives beyond the gap makes room for new data |
 //! | 8985 §6.2 | what is undone tells nothing of reordering | it widens the window as a duplicate does | RFC 4015 §3.2's timestamps see what SACK cannot |
 //! | 6937 §3 | RecoverFS is the flight size; one bound for all of a recovery | it is cwnd; an acknowledgment that advances and tells of no loss may add a segment | as Linux (PRR-SSRB only while it is safe) |
+//! | 5682 §2.1 (3a) | the window may be three segments when the timeout was right | it is the two that slow start has reached | nothing is gained by a segment |
 //! | 5682 §3.1 (2) | new data is sent first in any case | an original that arrives with the first acknowledgment tells already | as Linux |
 //! | 5961 §7 | ten challenge ACKs in 5 s | one in 500 ms a connection, and a limit for the stack that is drawn anew each second | CVE-2016-5696: a fixed limit that connections share is a side channel |
 //! | 3168 §6.1.1 | ECN is for every connection that can | off unless [`Config::ecn`] or [`Setting::Ecn`] says otherwise | so that scripts written for kernels hold; still some networks drop such SYNs |

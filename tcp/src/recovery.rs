@@ -183,7 +183,7 @@ pub static LOSS_RECOVERIES: &[Part<dyn LossRecovery>] = &[
     },
     Part {
         name: "newreno",
-        about: "three duplicate ACKs and partial ACKs (RFC 5681, RFC 6582, RFC 3042)",
+        about: "three duplicate ACKs and partial ACKs, without SACK (RFC 6582, RFC 6937, RFC 5682)",
         make: |_| Box::new(ThreeDuplicates::default()),
     },
 ];

@@ -1,21 +1,33 @@
 //! Three duplicate ACKs and partial ACKs: recovery without SACK (RFC 6582).
 
+use super::prr::Prr;
 use super::{AckSeen, Change, LossRecovery, Moment};
 use crate::scoreboard::Fate;
 use crate::{CaState, Scoreboard, SeqNum};
 
+#[cfg(test)]
+mod tests;
+
 /// RFC 5681 §3.2: "the third duplicate ACK".
 const DUP_THRESH: u32 = 3;
 
-/// Fast retransmit and NewReno's fast recovery, with limited transmit (RFC 3042).
+/// Fast retransmit and NewReno's fast recovery, with limited transmit (RFC 3042). The window comes
+/// down by proportional rate reduction (RFC 6937), and a timeout for nothing is found out by the
+/// basic F-RTO (RFC 5682 §2.1), or, as a recovery for nothing, by a timestamp (RFC 3522).
 ///
 /// The RFCs inflate the congestion window by a segment for each duplicate ACK; here the ACK takes
 /// a segment out of the pipe instead ([`Scoreboard::set_left_network`]). What may be sent is the
 /// same, limited transmit comes by itself, and algorithms with SACK share the bookkeeping.
+///
+/// There is no tail loss probe: RFC 8985 §7.1 has it only with SACK, since without it nobody can
+/// tell whether the probe repaired a loss.
 #[derive(Default)]
 pub struct ThreeDuplicates {
     dupacks: u32,
     phase: Phase,
+    /// DeliveredData of the last acknowledgment (RFC 6937 §3), as far as duplicates tell.
+    delivered: u32,
+    prr: Option<Box<Prr>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -26,11 +38,23 @@ enum Phase {
     Recovery { recover: SeqNum },
     /// Until `recover` is acknowledged: everything is sent again after a timeout, and duplicate
     /// ACKs tell of that, not of new losses (RFC 6582 §4.1).
-    Loss { recover: SeqNum },
+    Loss { recover: SeqNum, frto: Frto },
+}
+
+/// F-RTO (RFC 5682 §2.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Frto {
+    /// Not in use, or the timeout was right.
+    Off,
+    /// Step 1: the first segment was sent again.
+    First,
+    /// Step 2: its acknowledgment came; new data is sent, and the next acknowledgment tells.
+    NewData,
 }
 
 impl LossRecovery for ThreeDuplicates {
     fn acked(&mut self, ack: &AckSeen, board: &mut Scoreboard) -> Change {
+        self.delivered = 0;
         if ack.newly_acked > 0 {
             self.progress(ack, board)
         } else if ack.duplicate {
@@ -42,8 +66,39 @@ impl LossRecovery for ThreeDuplicates {
 
     fn timed_out(&mut self, at: &Moment, board: &mut Scoreboard) {
         board.all_lost();
-        self.dupacks = 0;
-        self.phase = Phase::Loss { recover: at.nxt };
+        // RFC 5682 §2.1, step 1: not where another timeout is being recovered from.
+        let frto = match self.phase {
+            Phase::Open => Frto::First,
+            Phase::Recovery { .. } | Phase::Loss { .. } => Frto::Off,
+        };
+        if self.phase == Phase::Open {
+            board.forget_retransmissions();
+        }
+        (self.dupacks, self.prr) = (0, None);
+        self.phase = Phase::Loss { recover: at.nxt, frto };
+    }
+
+    fn reduce(&mut self, ssthresh: u32, _delivered: u32, at: &Moment, board: &Scoreboard) {
+        // Without a threshold there is nothing to come down to.
+        if let Some(prr) = &mut self.prr
+            && ssthresh < u32::MAX
+        {
+            // Whatever advances in a recovery tells of a further loss: never the bound for what
+            // is safe.
+            prr.delivered(self.delivered, ssthresh, false, at.mss, board);
+        }
+    }
+
+    fn window(&self, cwnd: u32) -> u32 {
+        self.prr.as_ref().and_then(|prr| prr.window()).unwrap_or(cwnd)
+    }
+
+    fn reduces_by_itself(&self) -> bool {
+        true
+    }
+
+    fn tries_new_data(&self) -> bool {
+        matches!(self.phase, Phase::Loss { frto: Frto::NewData, .. })
     }
 
     fn ca_state(&self) -> CaState {
@@ -62,8 +117,13 @@ impl LossRecovery for ThreeDuplicates {
 
 impl ThreeDuplicates {
     fn duplicate(&mut self, ack: &AckSeen, board: &mut Scoreboard) -> Change {
+        self.delivered = ack.at.mss;
         match self.phase {
-            Phase::Loss { .. } => return Change::None,
+            Phase::Loss { recover, .. } => {
+                // RFC 5682 §2.1 (2a), (3a): the timeout was right.
+                self.phase = Phase::Loss { recover, frto: Frto::Off };
+                return Change::None;
+            }
             Phase::Open => {
                 self.dupacks += 1;
                 board.set_left_network(self.dupacks * ack.at.mss);
@@ -77,107 +137,69 @@ impl ThreeDuplicates {
             return Change::None;
         }
         self.phase = Phase::Recovery { recover: ack.at.nxt };
+        self.prr = Some(Box::new(Prr::new(ack.at.cwnd, board)));
+        board.forget_retransmissions();
         mark_first_lost(board);
         Change::Began
     }
 
     fn progress(&mut self, ack: &AckSeen, board: &mut Scoreboard) -> Change {
         self.dupacks = 0;
-        match self.phase {
+        let over = match self.phase {
             Phase::Open => {
                 board.set_left_network(0);
-                Change::None
+                return Change::None;
             }
-            Phase::Recovery { recover } | Phase::Loss { recover } if ack.at.una.ge(recover) => {
-                board.set_left_network(0);
-                self.phase = Phase::Open;
-                Change::Ended
+            // RFC 3522 §3.2: it answers an original.
+            Phase::Recovery { .. } | Phase::Loss { .. } if ack.original => {
+                return self.undo(board);
             }
-            Phase::Recovery { .. } => {
-                // RFC 6582 §3.2, partial acknowledgment: the next segment was lost as well. Of
-                // what is acknowledged all but the one that was lost had been counted out by
-                // duplicate ACKs.
-                let arrived = ack.newly_acked.saturating_sub(ack.at.mss);
-                board.set_left_network(board.left_network().saturating_sub(arrived));
-                mark_first_lost(board);
-                Change::Again
+            Phase::Loss { frto: Frto::NewData, .. } => {
+                // RFC 5682 §2.1 (3b): what was sent once, before the timeout, has arrived.
+                return self.undo(board);
             }
-            Phase::Loss { .. } => Change::None,
+            Phase::Recovery { recover } | Phase::Loss { recover, .. } => ack.at.una.ge(recover),
+        };
+        // Of what is acknowledged all but the one that was lost had been counted out by duplicate
+        // ACKs.
+        let others = ack.newly_acked.saturating_sub(ack.at.mss);
+        let counted = board.left_network().min(others);
+        self.delivered = ack.newly_acked - counted;
+        if over {
+            self.open(board);
+            return Change::Ended;
         }
+        match self.phase {
+            Phase::Recovery { .. } => {
+                // RFC 6582 §3.2, partial acknowledgment: the next segment was lost as well.
+                board.set_left_network(board.left_network() - counted);
+                mark_first_lost(board);
+                return Change::Again;
+            }
+            // RFC 5682 §2.1 (2b): new data tells, if there is any.
+            Phase::Loss { recover, frto: Frto::First } => {
+                let frto = if ack.at.may_send_new { Frto::NewData } else { Frto::Off };
+                self.phase = Phase::Loss { recover, frto };
+            }
+            Phase::Loss { .. } | Phase::Open => {}
+        }
+        Change::None
+    }
+
+    fn open(&mut self, board: &mut Scoreboard) {
+        board.set_left_network(0);
+        (self.phase, self.prr) = (Phase::Open, None);
+    }
+
+    fn undo(&mut self, board: &mut Scoreboard) -> Change {
+        board.none_lost();
+        self.open(board);
+        Change::Undone
     }
 }
 
 fn mark_first_lost(board: &mut Scoreboard) {
     if board.at(0).is_some_and(|sent| sent.fate == Fate::InFlight) {
         board.set_fate(0, Fate::Lost);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use netdev::Instant;
-
-    const MSS: u32 = 1000;
-
-    /// Ten segments in flight.
-    fn board() -> Scoreboard {
-        let mut board = Scoreboard::default();
-        (0..10).for_each(|i| board.push(SeqNum(i * MSS), MSS, false, Instant::ZERO));
-        board
-    }
-
-    fn ack(una: u32, newly_acked: u32) -> AckSeen {
-        AckSeen {
-            at: Moment { sack: false, ..Moment::test(0, una * MSS, 10 * MSS) },
-            newly_acked: newly_acked * MSS,
-            duplicate: newly_acked == 0,
-            delivery: Default::default(),
-            dsack: None,
-            original: false,
-            fack: None,
-            history: Default::default(),
-        }
-    }
-
-    /// RFC 3042: each of the first two duplicate ACKs makes room for one segment; RFC 5681 §3.2:
-    /// the third begins recovery with the first segment.
-    #[test]
-    fn the_third_duplicate_begins_recovery() {
-        let (mut recovery, mut board) = (ThreeDuplicates::default(), board());
-        assert_eq!(recovery.acked(&ack(0, 0), &mut board), Change::None);
-        assert_eq!((board.pipe(), recovery.ca_state()), (9 * MSS, CaState::Disorder));
-        assert_eq!(recovery.acked(&ack(0, 0), &mut board), Change::None);
-        assert_eq!(recovery.acked(&ack(0, 0), &mut board), Change::Began);
-        assert_eq!((board.first_lost(), board.pipe()), (Some(0), 6 * MSS));
-    }
-
-    /// RFC 6582 §3.2: a partial acknowledgment shows the next loss, a full one ends recovery.
-    #[test]
-    fn a_partial_acknowledgment_retransmits_the_next_hole() {
-        let (mut recovery, mut board) = (ThreeDuplicates::default(), board());
-        (0..8).for_each(|_| _ = recovery.acked(&ack(0, 0), &mut board));
-        board.retransmitted(0, Instant::ZERO);
-        assert_eq!(board.pipe(), 2 * MSS);
-        board.acknowledge(SeqNum(4 * MSS), |_| {});
-        assert_eq!(recovery.acked(&ack(4, 4), &mut board), Change::Again);
-        assert_eq!(board.first_lost(), Some(0));
-        // Six are left: five of them arrived, the lost one is not in the network.
-        assert_eq!(board.pipe(), 0);
-        board.acknowledge(SeqNum(10 * MSS), |_| {});
-        assert_eq!(recovery.acked(&ack(10, 6), &mut board), Change::Ended);
-        assert_eq!(recovery.ca_state(), CaState::Open);
-    }
-
-    /// RFC 6582 §4.1: after a timeout, duplicates of what was sent again begin nothing.
-    #[test]
-    fn duplicates_after_a_timeout_begin_no_recovery() {
-        let (mut recovery, mut board) = (ThreeDuplicates::default(), board());
-        recovery.timed_out(&Moment::test(0, 0, 10 * MSS), &mut board);
-        assert_eq!(board.tally().lost, 10);
-        for _ in 0..5 {
-            assert_eq!(recovery.acked(&ack(0, 0), &mut board), Change::None);
-        }
-        assert_eq!(recovery.ca_state(), CaState::Loss);
     }
 }

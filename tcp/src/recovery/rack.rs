@@ -247,10 +247,12 @@ impl LossRecovery for Rack {
     }
 
     fn reduce(&mut self, ssthresh: u32, delivered: u32, at: &Moment, board: &Scoreboard) {
+        if !self.sack {
+            return self.plain.reduce(ssthresh, delivered, at, board);
+        }
         // Without a threshold there is nothing to come down to.
         if let Some(episode) = &mut self.episode
             && ssthresh < u32::MAX
-            && self.sack
         {
             let safe = at.una.gt(episode.una) && !self.found;
             episode.una = at.una;
@@ -260,17 +262,22 @@ impl LossRecovery for Rack {
 
     fn window(&self, cwnd: u32) -> u32 {
         match (self.phase, &self.episode) {
+            _ if !self.sack => self.plain.window(cwnd),
             (Phase::Recovery { .. }, Some(episode)) => episode.prr.window().unwrap_or(cwnd),
             _ => cwnd,
         }
     }
 
     fn reduces_by_itself(&self) -> bool {
-        self.sack
+        true
     }
 
     fn tries_new_data(&self) -> bool {
-        matches!(self.phase, Phase::Loss { frto: Frto::NewData, .. })
+        match self.phase {
+            _ if !self.sack => self.plain.tries_new_data(),
+            Phase::Loss { frto, .. } => frto == Frto::NewData,
+            Phase::Open | Phase::Recovery { .. } => false,
+        }
     }
 
     fn ca_state(&self) -> CaState {

@@ -132,9 +132,23 @@ impl LossRecovery for CountSacks {
         }
     }
 
+    fn reduce(&mut self, ssthresh: u32, delivered: u32, at: &Moment, board: &Scoreboard) {
+        if !self.sack {
+            self.plain.reduce(ssthresh, delivered, at, board);
+        }
+    }
+
+    fn window(&self, cwnd: u32) -> u32 {
+        if self.sack { cwnd } else { self.plain.window(cwnd) }
+    }
+
     fn reduces_by_itself(&self) -> bool {
         // The pipe is known, so nothing was held back.
-        self.sack
+        true
+    }
+
+    fn tries_new_data(&self) -> bool {
+        !self.sack && self.plain.tries_new_data()
     }
 
     fn ca_state(&self) -> CaState {

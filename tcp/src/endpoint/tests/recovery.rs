@@ -60,7 +60,9 @@ fn limited_transmit_sends_new_data_on_the_first_two_duplicates() {
     script.expect_nothing();
     let info = script.info().unwrap();
     // CUBIC: 0.7 of the four, without the two that limited transmit sent (RFC 5681 §3.2).
-    assert_eq!((info.ca_state, info.cwnd_bytes), (CaState::Recovery, 4 * 1460 * 7 / 10));
+    assert_eq!(info.ssthresh, 2);
+    // RFC 6937: two are on their way, and one is sent again.
+    assert_eq!((info.ca_state, info.cwnd_bytes), (CaState::Recovery, 3 * 1460));
     assert_eq!((info.unacked, info.retrans, info.total_retrans), (6, 1, 1));
 }
 
