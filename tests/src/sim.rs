@@ -108,3 +108,8 @@ pub use link::{LinkConfig, LinkCounts};
 pub use network::{LinkId, Network, NodeId, Plug, layers};
 pub use program::{Event, Io, Program, Running};
 pub use trace::Exhausted;
+
+/// The handbook's page, whose examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../doc/src/simulated-network.md")]
+struct Handbook;
