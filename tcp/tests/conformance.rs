@@ -1,4 +1,7 @@
-//! The conformance kit, held against each TCP of this crate.
+//! The conformance kit, held against each TCP of this crate, and against none.
+
+#[path = "conformance/nothing.rs"]
+mod nothing;
 
 mod whole {
     use tcp::{Config, Tcp};
