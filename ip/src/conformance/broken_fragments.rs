@@ -35,9 +35,8 @@ cases! { ($) broken_fragments_cases: Make, Host;
     Must 3 "RFC 791 §3.1" the_first_fragment_s_header_counts_too
         "Total Length is the length of the datagram, measured in octets, including internet header \
          and data.";
-    Must 2 "RFC 791 §3.2" a_fragment_not_in_eights_is_refused
-        "If an internet datagram is fragmented, its data portion must be broken on 8 octet \
-         boundaries.";
+    Ours 2 "RFC 791 §3.2" a_fragment_not_in_eights_is_refused
+        "What follows it could begin at no offset: it was made by nobody who fragments.";
     Ours 2 "RFC 815" a_fragment_without_data_is_refused
         "It fills no hole, and could be kept without end.";
     Ours 3 "RFC 815" two_ends_are_refused

@@ -6,7 +6,7 @@ use netdev::{Checksum, Packet, cases, checksum::Sum};
 
 use super::host::{data, header, link, neighbour};
 use super::{FAR, Host, LO, Make, NEAR, Sent, Wire};
-use crate::{Cause, Change, Header, Options, Protocol, Tos};
+use crate::{Cause, Change, Header, Options, Protocol, Tos, Ttl};
 
 cases! { ($) fragmenting_cases: Make, Host;
     May 1 "RFC 1122 §3.3.3" a_datagram_that_is_too_long_leaves_in_fragments
@@ -24,6 +24,8 @@ cases! { ($) fragmenting_cases: Make, Host;
         "The fields which may be affected by fragmentation include: (1) options field (2) more \
          fragments flag (3) fragment offset (4) internet header length field (5) total length \
          field (6) header checksum";
+    Must 1 "RFC 791 §3.2" fragments_have_the_type_of_service_of_the_datagram
+        "(1) Copy the original internet header; … (7) Selectively copy the internet header …";
     Should 1 "RFC 1812 §4.2.2.7" there_are_no_more_fragments_than_needed
         "When a router fragments an IP datagram, it SHOULD minimize the number of fragments.";
     Should 1 "RFC 1812 §4.2.2.7" fragments_leave_in_order
@@ -107,22 +109,23 @@ fn only_the_last_fragment_has_no_more_fragments(host: &mut Host) {
 }
 
 fn fragments_have_what_the_datagram_had(host: &mut Host) {
-    let header =
-        Header { tos: Tos(0x2a), ttl: crate::Ttl(7), protocol: Protocol(99), ..header("10.0.0.2") };
+    let header = Header { ttl: Ttl(7), protocol: Protocol(99), ..header("10.0.0.2") };
     let sent = host.sends(&header, &data(4000));
     host.record().expect("there is more than one", sent.len() > 1);
     let first = sent[0].wire.clone();
     for Sent { wire, .. } in &sent {
-        host.record().expect_eq(
-            "TOS, TTL, protocol",
-            (wire.tos, wire.ttl, wire.protocol),
-            (0x2a, 7, 99),
-        );
+        host.record().expect_eq("TTL and protocol", (wire.ttl, wire.protocol), (7, 99));
         host.record().expect_eq("DF", wire.df, false);
         host.record().expect_eq("the ID", wire.id, first.id);
         let expected = (first.src, "10.0.0.2".to_owned());
         host.record().expect_eq("the addresses", (wire.src, wire.dst.to_string()), expected);
     }
+}
+
+fn fragments_have_the_type_of_service_of_the_datagram(host: &mut Host) {
+    let sent = host.sends(&Header { tos: Tos(0x2a), ..header("10.0.0.2") }, &data(4000));
+    let seen: Vec<u8> = sent.iter().map(|part| part.wire.tos).collect();
+    host.record().expect_eq("the type of service", seen, vec![0x2a; 3]);
 }
 
 fn there_are_no_more_fragments_than_needed(host: &mut Host) {
@@ -178,9 +181,15 @@ fn the_longest_datagram_has_65535_bytes(host: &mut Host) {
 }
 
 fn datagrams_that_can_be_fragmented_have_different_ids(host: &mut Host) {
-    let ids: BTreeSet<u16> =
-        (0..1000).map(|_| host.sends_one(&header("10.0.0.2"), b"data").wire.id).collect();
-    host.record().expect_eq("different IDs of 1000 datagrams", ids.len(), 1000);
+    let mut ids = Vec::new();
+    for len in [20, 2000].repeat(500) {
+        let sent = host.sends(&header("10.0.0.2"), &data(len));
+        // One with DF that is no fragment needs none (§4.1).
+        ids.extend(sent.first().filter(|first| !first.wire.df).map(|first| first.wire.id));
+    }
+    host.record().expect("what was fragmented had no DF", ids.len() >= 500);
+    let different: BTreeSet<u16> = ids.iter().copied().collect();
+    host.record().expect_eq("different IDs", different.len(), ids.len());
 }
 
 fn ids_to_one_destination_tell_nothing_of_another(host: &mut Host) {

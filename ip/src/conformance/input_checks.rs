@@ -166,8 +166,7 @@ fn a_truncated_datagram_is_discarded(host: &mut Host) {
 fn what_the_link_padded_is_no_data(host: &mut Host) {
     let wire = Wire::default();
     let padded = [&wire.bytes()[..], &[0xee; 18]].concat();
-    let datagram = host.completes(&padded[..], &wire.payload);
-    host.same_bytes("the whole datagram", &datagram.into_whole(), &wire.bytes());
+    host.completes(&padded[..], &wire.payload);
 }
 
 fn a_ttl_of_one_or_zero_is_enough_to_arrive(host: &mut Host) {

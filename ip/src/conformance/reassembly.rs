@@ -37,6 +37,9 @@ cases! { ($) reassembly_cases: Make, Host;
     Must 2 "RFC 791 §3.2" the_header_is_the_first_fragment_s
         "If this is the first fragment (that is the fragment offset is zero) this header is placed \
          in the header buffer.";
+    Must 2 "RFC 791 §3.2" the_options_are_the_first_fragment_s
+        "When fragmentation occurs, some options are copied, but others remain with the first \
+         fragment only.";
     Ours 2 "RFC 792" a_reassembled_datagram_can_be_quoted
         "The internet header plus the first 64 bits of the original datagram's data are what an \
          ICMP error needs.";
@@ -161,11 +164,22 @@ fn a_whole_datagram_does_not_wait_for_fragments(host: &mut Host) {
 
 fn the_header_is_the_first_fragment_s(host: &mut Host) {
     let data = data(1000);
-    let options = vec![148, 4, 0, 0];
-    host.waits(Wire { ttl: 9, ..Wire::fragment(&data, 800, 1000) });
-    let first = Wire { ttl: 7, tos: 0x28, options, ..Wire::fragment(&data, 0, 800) };
-    let datagram = host.completes(&first, &data);
-    host.record().expect_eq("the TTL", datagram.header.ttl, Ttl(7));
+    let first = Wire { ttl: 7, ..Wire::fragment(&data, 0, 800) };
+    let second = Wire { ttl: 9, ..Wire::fragment(&data, 800, 1000) };
+    for (early, last) in [(&second, &first), (&first, &second)] {
+        host.waits(early);
+        let datagram = host.completes(last, &data);
+        host.record().expect_eq("the TTL", datagram.header.ttl, Ttl(7));
+    }
+}
+
+fn the_options_are_the_first_fragment_s(host: &mut Host) {
+    let data = data(1000);
+    let options = vec![148, 4, 0, 0, 7, 7, 4, 0, 0, 0, 0, 0];
+    let first = Wire { options, tos: 0x28, ..Wire::fragment(&data, 0, 800) };
+    host.waits(&first);
+    let second = Wire { options: vec![148, 4, 0, 0], ..Wire::fragment(&data, 800, 1000) };
+    let datagram = host.completes(second, &data);
     host.record().expect_eq("the type of service", datagram.header.tos.0, 0x28);
     host.same_bytes("the options", datagram.header.options.as_wire(), &first.options);
 }
