@@ -20,6 +20,9 @@ cases! { ($) broken_fragments_cases: Make, Host;
     Ours 4 "RFC 5722 §4" an_overlap_with_the_fragment_behind_is_refused
         "… reassembly of that packet must be abandoned and all the fragments that have been \
          received for that packet must be discarded …";
+    Must 4 "RFC 791 §3.2" an_overlap_does_not_make_up_for_a_hole
+        "If this fragment completes the datagram (tested by checking the bits set in the fragment \
+         block table), then the datagram is sent to the next step in datagram processing …";
     Ours 4 "RFC 5722 §4" a_fragment_inside_another_is_refused
         "Teardrop: a second fragment that begins and ends within the first.";
     Ours 3 "RFC 5722 §4" a_fragment_around_another_is_refused
@@ -96,6 +99,22 @@ fn an_overlap_with_the_fragment_behind_is_refused(host: &mut Host) {
     never_delivered(host, &data, (&[(800, 2000)], &[(0, 800)]), odd);
 }
 
+fn an_overlap_does_not_make_up_for_a_hole(host: &mut Host) {
+    let data = data(2400);
+    // In each eight bytes came twice and eight never, so that their number is right.
+    for (id, cuts) in [
+        (1, [(0, 800), (792, 1600), (1608, 2400)]),
+        (2, [(1608, 2400), (800, 1600), (0, 808)]),
+        (3, [(0, 800), (808, 1600), (1592, 2400)]),
+    ] {
+        for (from, to) in cuts {
+            host.does_not_deliver(Wire { id, ..Wire::fragment(&data, from, to) });
+        }
+    }
+    host.waits(Wire { id: 7, ..Wire::fragment(&data, 0, 800) });
+    host.completes(Wire { id: 7, ..Wire::fragment(&data, 800, 2400) }, &data);
+}
+
 fn a_fragment_inside_another_is_refused(host: &mut Host) {
     let data = data(2000);
     let odd = Wire { mf: false, ..Wire::fragment(&data, 24, 28) };
@@ -166,7 +185,7 @@ fn the_first_fragment_s_header_counts_too(host: &mut Host) {
 
 fn a_fragment_not_in_eights_is_refused(host: &mut Host) {
     let data = data(1000);
-    host.does_not_deliver(Wire { mf: true, payload: data[..801].to_vec(), ..Wire::default() });
+    host.drops(Wire { mf: true, payload: data[..801].to_vec(), ..Wire::default() });
     host.does_not_deliver(Wire { offset: 800, payload: data[801..].to_vec(), ..Wire::default() });
     let fragment = |from, to| Wire { id: 7, ..Wire::fragment(&data, from, to) };
     host.waits(fragment(0, 800));
