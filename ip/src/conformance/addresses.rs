@@ -41,6 +41,8 @@ cases! { ($) addresses_cases: Make, Host;
     Must 3 "RFC 1112 §7.2" a_membership_is_one_interface_s
         "… if a datagram arrives via one interface, destined for a group to which the host belongs \
          only on a different interface, the datagram is quietly discarded.";
+    Ours 1 "RFC 1112 §7.2" a_membership_ends_with_its_interface
+        "… a list of host group memberships associated with each network interface.";
     Ours 1 "RFC 1112 §4" only_groups_can_be_joined
         "Host groups are identified by class D IP addresses, i.e., those with \"1110\" as their \
          high-order four bits.";
@@ -155,6 +157,14 @@ fn a_membership_is_one_interface_s(host: &mut Host) {
     host.configure(Change::Join(FAR, addr(GROUP)));
     host.drops(group(GROUP));
     host.delivers(Frame::from(Wire::between("10.0.1.2", GROUP)).on(FAR).cast(Cast::Multicast));
+}
+
+fn a_membership_ends_with_its_interface(host: &mut Host) {
+    host.configure(Change::Join(NEAR, addr(GROUP)));
+    host.delivers(group(GROUP));
+    host.configure(Change::RemoveInterface(NEAR));
+    host.configure(Change::SetInterface(link(NEAR, "10.0.0.1/24", 1500)));
+    host.drops(group(GROUP));
 }
 
 fn only_groups_can_be_joined(host: &mut Host) {

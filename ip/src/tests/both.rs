@@ -2,7 +2,7 @@
 
 mod sending;
 
-use netdev::{Cast, Checksum, Packet, Reason};
+use netdev::{Cast, Packet, Reason};
 use proptest::prelude::*;
 
 use super::bench::*;
@@ -92,21 +92,6 @@ fn a_malformed_header_is_dropped_with_its_reason() {
     }
 }
 
-/// A device that vouches for a packet is believed.
-#[test]
-fn a_verified_or_partial_packet_is_not_summed_again() {
-    let mut bytes = Forge::default().bytes();
-    bytes[10] ^= 0xff;
-    for checksum in [Checksum::Verified, Checksum::Partial { start: 20, offset: 6 }] {
-        each(|ip| {
-            let mut packet = Packet::from_payload(&bytes);
-            packet.set_checksum(checksum);
-            let (input, _) = arrive(ip, NEAR, packet);
-            assert!(matches!(input, Input::Deliver(_)), "{input:?}");
-        });
-    }
-}
-
 /// RFC 1122 §3.2.1.3, RFC 1812 §5.3.7.
 #[test]
 fn martian_sources_are_dropped() {
@@ -151,78 +136,6 @@ fn impossible_destinations_are_dropped() {
     ] {
         each(|ip| assert_eq!(dropped(ip, Forge::to(dst).packet()), reason, "{dst}"));
     }
-}
-
-/// RFC 1122 §3.2.1.3 (a).
-#[test]
-fn a_host_without_an_address_can_be_heard() {
-    each(|ip| {
-        let packet = Forge::between("0.0.0.0", "255.255.255.255").packet();
-        let (input, _) = arrive(ip, NEAR, packet);
-        assert!(matches!(input, Input::Deliver(d) if d.cast == Cast::Broadcast));
-    });
-}
-
-/// RFC 1122 §3.3.6.
-#[test]
-fn broadcasts_and_groups_are_delivered_with_their_cast() {
-    let cases = [
-        ("255.255.255.255", Cast::Broadcast, Cast::Broadcast),
-        ("10.0.0.255", Cast::Broadcast, Cast::Broadcast),
-        // The IP destination tells where the frame does not.
-        ("10.0.0.255", Cast::Unicast, Cast::Broadcast),
-        ("224.0.0.1", Cast::Multicast, Cast::Multicast),
-        ("224.0.0.1", Cast::Unicast, Cast::Multicast),
-        ("224.0.0.1", Cast::Broadcast, Cast::Broadcast),
-    ];
-    for (dst, frame, cast) in cases {
-        each(|ip| {
-            let packet = Forge::to(dst).packet();
-            let input = ip.input(T0, NEAR, frame, packet, &mut Below::default());
-            let Input::Deliver(datagram) = input else { panic!("{dst}: {input:?}") };
-            assert_eq!(datagram.cast, cast, "{dst} in a {frame:?} frame");
-        });
-    }
-}
-
-/// RFC 1122 §3.3.6.
-#[test]
-fn a_unicast_datagram_in_a_group_frame_is_dropped() {
-    for cast in [Cast::Broadcast, Cast::Multicast] {
-        for dst in ["10.0.0.1", "10.0.0.77"] {
-            each(|ip| {
-                let packet = Forge::to(dst).packet();
-                let input = ip.input(T0, NEAR, cast, packet, &mut Below::default());
-                assert!(matches!(input, Input::Dropped(DropReason::BroadcastFrame)), "{input:?}");
-            });
-        }
-    }
-}
-
-/// RFC 1112 §7.1.
-#[test]
-fn a_group_is_heard_between_the_first_join_and_the_last_leave() {
-    each(|ip| {
-        let group = addr("239.1.2.3");
-        let hears = |ip: &mut dyn Internet| {
-            let (input, _) = arrive(ip, NEAR, Forge::to("239.1.2.3").packet());
-            matches!(input, Input::Deliver(_))
-        };
-        assert!(!hears(ip));
-        ip.configure(T0, Change::Join(NEAR, group)).unwrap();
-        ip.configure(T0, Change::Join(NEAR, group)).unwrap();
-        ip.configure(T0, Change::Leave(NEAR, group)).unwrap();
-        assert!(hears(ip), "one join is left");
-        ip.configure(T0, Change::Leave(NEAR, group)).unwrap();
-        assert!(!hears(ip));
-        ip.configure(T0, Change::Leave(NEAR, group)).unwrap_err();
-        ip.configure(T0, Change::Join(NEAR, addr("10.0.0.9"))).unwrap_err();
-
-        ip.configure(T0, Change::Join(NEAR, group)).unwrap();
-        ip.configure(T0, Change::RemoveInterface(NEAR)).unwrap();
-        ip.configure(T0, Change::SetInterface(eth(NEAR, "10.0.0.1/24", 1500))).unwrap();
-        assert!(!hears(ip), "a membership ends with its interface");
-    });
 }
 
 #[test]

@@ -185,16 +185,6 @@ fn groups_broadcasts_and_martians_are_never_forwarded() {
     }
 }
 
-#[test]
-fn no_datagram_is_forwarded_into_the_loopback_interface() {
-    let mut ip = router();
-    let blackhole = crate::RouteEntry { gateway: None, ..via("198.51.100.0/24", "10.0.0.9", LO) };
-    ip.configure(T0, Change::AddRoute(blackhole)).unwrap();
-    let (input, below) = arrive(&mut ip, NEAR, Forge::to("198.51.100.1").packet());
-    assert_eq!(report(input).cause, Cause::NetworkUnreachable);
-    assert!(below.0.is_empty());
-}
-
 fn tcp(len: usize, df: bool, size: u16) -> Packet {
     let mut payload = vec![0; 20 + len];
     payload[12] = 5 << 4;

@@ -30,39 +30,6 @@ fn a_long_datagram_leaves_in_fragments_of_eights() {
     assert_eq!(count(&ip, "datagrams sent"), 1);
 }
 
-/// RFC 791 §3.1: only options with the copied flag are in every fragment.
-#[test]
-fn later_fragments_carry_the_copied_options_only() {
-    let record_route = [7, 7, 4, 0, 0, 0, 0];
-    let router_alert = [148, 4, 0, 0];
-    let wire = [&record_route[..], &[1], &router_alert].concat();
-    let header = Header { options: Options::from_wire(&wire).unwrap(), ..header() };
-    let parts = send(&mut router(), &header, &[5; 3000]);
-    let parts: Vec<Seen> = parts.iter().map(|part| see(part)).collect();
-    assert_eq!(parts[0].options, wire);
-    assert_eq!(parts[0].payload.len(), 1464);
-    for later in &parts[1..] {
-        assert_eq!(later.options, router_alert);
-    }
-    assert_eq!(parts[1].payload.len(), 1472);
-    assert_eq!(parts.iter().map(|part| part.payload.len()).sum::<usize>(), 3000);
-}
-
-/// RFC 791 §3.2: the least MTU takes the longest header and eight bytes.
-#[test]
-fn the_least_mtu_and_the_most_options_still_get_through() {
-    let mut ip = router();
-    ip.configure(T0, Change::SetInterface(eth(NEAR, "10.0.0.1/24", 68))).unwrap();
-    let mut wire = vec![148; 40];
-    for option in wire.chunks_mut(4) {
-        option[1..].copy_from_slice(&[4, 0, 0]);
-    }
-    let header = Header { options: Options::from_wire(&wire).unwrap(), ..header() };
-    let parts = send(&mut ip, &header, &[5; 100]);
-    assert_eq!(parts.len(), 13);
-    assert!(parts.iter().all(|part| part.len() <= 68));
-}
-
 /// A datagram from this host's far twin: sent by one router, received by another.
 fn deliver(parts: &[Packet], order: &[usize]) -> Option<Vec<u8>> {
     let mut ip = Router::new(crate::Config::default(), 8);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use netdev::{Instant, Packet};
 
 use super::bench::*;
-use crate::{Cause, Change, Config, Header, Internet, Protocol, Quoted, RouteOrigin, Router};
+use crate::{Cause, Config, Header, Internet, Protocol, Quoted, RouteOrigin, Router};
 
 const REMOTE: &str = "192.0.2.1";
 
@@ -82,18 +82,6 @@ fn a_message_that_cannot_be_true_changes_nothing() {
     assert_eq!(count(&ip, "path MTUs and redirects ignored"), 4);
 }
 
-/// RFC 1191 §7.1: the next plateau under the datagram's length.
-#[test]
-fn an_old_router_without_an_mtu_is_guessed_at() {
-    let mut ip = host();
-    for (len, expected) in [(1500, 1492), (1492, 1006), (1006, 508), (508, 296), (296, 68)] {
-        too_long(&mut ip, T0, 0, &quoted(REMOTE, len));
-        assert_eq!(mtu(&ip, T0, REMOTE), expected);
-    }
-    too_long(&mut ip, T0, 0, &quoted(REMOTE, 68));
-    assert_eq!(mtu(&ip, T0, REMOTE), 68);
-}
-
 #[test]
 fn what_is_learnt_is_bounded_and_the_oldest_goes_first() {
     let mut ip = Router::new(Config { learnt_entries: 10, ..Config::default() }, 7);
@@ -161,29 +149,4 @@ fn an_implausible_redirect_is_ignored() {
     ip.error(T0, addr("10.0.0.2"), cause, &quoted("10.0.0.2", 100));
     let route = ip.route(T0, addr("10.0.0.2"), None).unwrap();
     assert_eq!(route.hop, neighbour("10.0.0.2"));
-}
-
-#[test]
-fn a_redirect_ends_with_the_route_that_it_corrects() {
-    let mut ip = host();
-    redirect(&mut ip, "10.0.0.254", "10.0.0.253");
-    ip.configure(T0, Change::AddRoute(via("192.0.2.0/24", "10.0.0.99", NEAR))).unwrap();
-    assert_eq!(hop(&ip, T0), neighbour("10.0.0.99"));
-
-    let mut ip = host();
-    redirect(&mut ip, "10.0.0.254", "10.0.0.253");
-    let change = Change::RemoveRoute { dst: cidr("192.0.2.1/32"), gateway: None };
-    ip.configure(T0, change.clone()).unwrap();
-    assert_eq!(hop(&ip, T0), neighbour("10.0.0.254"));
-    ip.configure(T0, change).unwrap_err();
-}
-
-/// RFC 1812 §5.2.7.2: a router may obey for itself, but does not forward by what it was told.
-#[test]
-fn forwarding_does_not_follow_redirects() {
-    let mut ip = router();
-    redirect(&mut ip, "10.0.0.254", "10.0.0.253");
-    assert_eq!(hop(&ip, T0), neighbour("10.0.0.253"));
-    let (_, mut below) = arrive(&mut ip, FAR, Forge::between("10.0.1.2", REMOTE).packet());
-    assert_eq!(below.one().1, neighbour("10.0.0.254"));
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use netdev::{Cast, Instant, Packet, Reason};
+use netdev::{Instant, Packet, Reason};
 
 use super::bench::*;
-use crate::{Cause, Config, Datagram, DropReason, Ecn, Input, Internet, Router};
+use crate::{Cause, Config, Datagram, DropReason, Input, Internet, Router};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -62,31 +62,6 @@ fn r08_a_reassembled_datagram_can_be_quoted() {
     let quoted = datagram.into_whole();
     assert_eq!(quoted[..24], first.bytes()[..24]);
     assert_eq!(quoted[24..], data[..]);
-}
-
-/// RFC 791 §3.2: source, destination, protocol and ID tell datagrams apart.
-#[test]
-fn datagrams_that_arrive_at_once_are_kept_apart() {
-    let mut ip = router();
-    let of = |src, dst, protocol, id, fill: u8| {
-        let data = vec![fill; 16];
-        let (src, dst) = (v4(src), v4(dst));
-        let half = |from, to| Forge { src, dst, protocol, id, ..Forge::fragment(&data, from, to) };
-        (half(0, 8), half(8, 16), fill)
-    };
-    let all = [
-        of("10.0.0.2", "10.0.0.1", 17, 1, 1),
-        of("10.0.0.3", "10.0.0.1", 17, 1, 2),
-        of("10.0.0.2", "10.0.1.1", 17, 1, 3),
-        of("10.0.0.2", "10.0.0.1", 6, 1, 4),
-        of("10.0.0.2", "10.0.0.1", 17, 2, 5),
-    ];
-    for (first, _, _) in &all {
-        assert!(matches!(put(&mut ip, T0, first), Input::Consumed));
-    }
-    for (_, second, fill) in all.iter().rev() {
-        assert_eq!(whole(put(&mut ip, T0, second)).payload[..], [*fill; 16]);
-    }
 }
 
 /// RFC 1122 §3.3.2, RFC 792: 11/1 quotes the first fragment.
@@ -199,29 +174,6 @@ fn malformed_fragments_are_refused() {
     let _ = put(&mut ip, T0, &more(Forge { offset: 2000, ..Forge::default() }));
     let early = Forge { offset: 1000, ..Forge::default() };
     assert_eq!(drop_of(put(&mut ip, T0, &early)), DropReason::BadFragment, "an end too early");
-}
-
-/// RFC 3168 §5.3.
-#[test]
-fn congestion_that_one_fragment_met_is_the_datagrams() {
-    let data = data();
-    let mut ip = router();
-    let _ = put(&mut ip, T0, &Forge { tos: 2, ..Forge::fragment(&data, 0, 1480) });
-    let last = put(&mut ip, T0, &Forge { tos: 3, ..Forge::fragment(&data, 1480, 3000) });
-    assert_eq!(whole(last).header.tos.ecn(), Ecn::Ce);
-}
-
-#[test]
-fn the_strictest_cast_of_the_fragments_counts() {
-    let data = data();
-    let mut ip = router();
-    let parts = [(0, 1480, Cast::Broadcast), (1480, 3000, Cast::Unicast)];
-    let mut last = None;
-    for (from, to, cast) in parts {
-        let forge = Forge { dst: v4("10.0.0.255"), ..Forge::fragment(&data, from, to) };
-        last = Some(ip.input(T0, NEAR, cast, forge.packet(), &mut Below::default()));
-    }
-    assert_eq!(whole(last.unwrap()).cast, Cast::Broadcast);
 }
 
 /// A flood from one address evicts its own, oldest first, and nobody else's.

@@ -12,30 +12,6 @@ fn header(dst: &str) -> Header {
     Header::new(addr("0.0.0.0"), addr(dst), Protocol::UDP)
 }
 
-/// RFC 1122 §3.3.4.3.
-#[test]
-fn the_source_fits_the_next_hop() {
-    let mut ip = router();
-    let mut two = eth(NEAR, "10.0.0.1/24", 1500);
-    two.addrs.push(cidr("172.16.0.1/16"));
-    ip.configure(T0, Change::SetInterface(two)).unwrap();
-    ip.configure(T0, Change::AddRoute(via("172.31.0.0/16", "172.16.0.9", NEAR))).unwrap();
-    let chosen = crate::RouteEntry {
-        source: Some(addr("10.0.1.1")),
-        ..via("192.0.2.0/24", "10.0.0.9", NEAR)
-    };
-    ip.configure(T0, Change::AddRoute(chosen)).unwrap();
-    let source = |dst| ip.route(T0, addr(dst), None).unwrap().source.to_string();
-    assert_eq!(source("10.0.0.2"), "10.0.0.1");
-    assert_eq!(source("172.16.3.4"), "172.16.0.1");
-    assert_eq!(source("172.31.3.4"), "172.16.0.1", "the gateway's network");
-    assert_eq!(source("10.0.1.2"), "10.0.1.1");
-    assert_eq!(source("203.0.113.1"), "10.0.0.1", "by the default gateway");
-    assert_eq!(source("192.0.2.7"), "10.0.1.1", "as the route says");
-    let bound = ip.route(T0, addr("10.0.0.2"), Some(addr("10.0.1.1"))).unwrap();
-    assert_eq!((bound.source, bound.iface), (addr("10.0.1.1"), NEAR), "the weak host model");
-}
-
 /// RFC 1812 §2.2.7: an unnumbered link; the source is an address of another interface.
 #[test]
 fn an_interface_without_an_address_borrows_one() {

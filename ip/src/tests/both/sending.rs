@@ -158,20 +158,6 @@ fn only_own_sources_are_sent_and_127_stays_inside() {
     });
 }
 
-/// RFC 2131 §4.1.
-#[test]
-fn without_an_address_a_broadcast_goes_out_from_0_0_0_0() {
-    each(|ip| {
-        let bare = crate::Interface { addrs: vec![], ..eth(NEAR, "10.0.0.1/24", 1500) };
-        ip.configure(T0, Change::SetInterface(bare)).unwrap();
-        let sent = send(ip, &header("255.255.255.255"), b"discover");
-        let (_, hop, packet) = sent.0.iter().find(|out| out.0 == NEAR).unwrap();
-        assert_eq!(*hop, Hop::Broadcast);
-        assert!(see(packet).src.is_unspecified());
-        assert_eq!(ip.route(T0, addr("224.0.0.9"), None), Err(Cause::NetworkUnreachable));
-    });
-}
-
 /// RFC 1191 §4.
 #[test]
 fn too_long_with_dont_fragment_is_refused_as_it_was_given() {
