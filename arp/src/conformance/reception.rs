@@ -22,9 +22,9 @@ cases! { ($) reception_cases: Make, Bench;
         "?Am I the target protocol address?";
     Must 1 "RFC 826, Packet Reception" a_reply_is_not_answered
         "?Is the opcode ares_op$REQUEST? (NOW look at the opcode!!)";
-    Must 2 "RFC 826, Packet Reception" an_answer_is_taken_whatever_its_target_fields
-        "If the pair <protocol type, sender protocol address> is already in my translation table, \
-         update the sender hardware address field of the entry";
+    Ours 2 "RFC 826, Packet Reception" an_answer_is_taken_whatever_its_target_fields
+        "Who waits for a neighbour takes its address from any packet of it: the merge comes before \
+         the target is looked at. (To RFC 826 what waits is not in the table.)";
     Must 2 "RFC 826, Packet Reception" who_asks_is_learnt
         "If Merge_flag is false, add the triplet <protocol type, sender protocol address, sender \
          hardware address> to the translation table.";

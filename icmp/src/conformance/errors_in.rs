@@ -237,8 +237,12 @@ fn an_unknown_code_is_dropped(bench: &mut Bench) {
 }
 
 fn an_error_is_not_answered(bench: &mut Bench) {
-    for (kind, code) in [(3, 0), (3, 3), (4, 0), (5, 1), (11, 0), (12, 0)] {
-        // It looks at what was sent.
-        let _ = told(bench, kind, code, [10, 0, 0, 9]);
+    let quote = udp(ME, FAR, b"data");
+    for (kind, code) in [(3, 0), (3, 3), (3, 200), (4, 0), (5, 1), (11, 0), (12, 0)] {
+        for quote in [&quote[..], &quote[..3]] {
+            let _ = bench.input(PEER, ME, &error(kind, code, [10, 0, 0, 9], quote));
+            bench.expect_silence();
+        }
     }
+    let _ = told(bench, 3, 3, [0; 4]);
 }

@@ -92,7 +92,6 @@ fn an_unknown_protocol_is_told(bench: &mut Bench) {
 fn the_quote_is_header_and_eight_bytes_at_least_as_they_came(bench: &mut Bench) {
     let mut about = udp(PEER, ME, b"more than eight bytes of data");
     about[1] = 0x1c;
-    (about[26], about[27]) = (0xbe, 0xef);
     let sent = sent(bench, Cause::PortUnreachable, &about);
     let quote = &sent.bytes[8..];
     bench.record.expect("28 bytes of quote at least", quote.len() >= 28);

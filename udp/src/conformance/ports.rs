@@ -96,7 +96,7 @@ fn a_port_is_that_of_its_address(bench: &mut Bench) {
 
 fn a_socket_for_every_address_receives_at_each(bench: &mut Bench) {
     let socket = bench.bound(ANY, 7);
-    for ours in [ME, ME_TOO, std::net::Ipv4Addr::LOCALHOST] {
+    for ours in [ME, ME_TOO] {
         bench.arrive(at(ours, 7), &ours.octets());
         bench.expect_received(socket, &ours.octets());
     }
@@ -224,6 +224,7 @@ fn ports_or_sockets_run_out_with_an_error(bench: &mut Bench) {
     };
     let known = matches!(error, SocketError::AddrNotAvailable | SocketError::NoBuffers);
     bench.record.expect(&format!("out of ports or sockets, not {error:?}"), known);
+    bench.record.expect("one port at least", !sockets.is_empty());
     let one = sockets[sockets.len() / 2];
     let local = bench.info(one).local;
     bench.close(one);
