@@ -8,7 +8,7 @@ use crate::parts::Part;
 use crate::reassembly::REASSEMBLIES;
 use crate::recovery::LOSS_RECOVERIES;
 use crate::rtt::ESTIMATORS;
-use crate::{CongestionControl, EcnMode, LossRecovery, Reassembly, RttEstimator, Settings};
+use crate::{CongestionControl, EcnMode, LossRecovery, Reassembly, RttEstimator, Settings, Tuned};
 use ip::{Tos, Ttl};
 
 /// The parts, limits and timers of a TCP. The defaults are Linux's wherever Linux has the thing;
@@ -28,6 +28,10 @@ pub struct Config {
     pub timestamps: bool,
     /// Whether selective acknowledgment is offered and taken (RFC 2018).
     pub sack: bool,
+    /// Whether what came twice is told of (RFC 2883).
+    pub dsack: bool,
+    /// Whether the tail of a flight is probed before the timeout (RFC 8985 §7).
+    pub tail_loss_probe: bool,
     /// Whether window scaling is (RFC 7323 §2).
     pub window_scaling: bool,
     /// Whether explicit congestion notification is used (RFC 3168) by a socket that does not say.
@@ -158,6 +162,8 @@ impl Config {
             receive_errors: false,
             timestamping: false,
             fin_wait2_timeout: self.fin_wait2,
+            report_trouble: false,
+            tuned: Tuned::default(),
         }
     }
 }
@@ -171,6 +177,8 @@ impl Default for Config {
             congestion: &CONGESTION_CONTROLS[0],
             timestamps: true,
             sack: true,
+            dsack: true,
+            tail_loss_probe: true,
             window_scaling: true,
             ecn: EcnMode::Off,
             initial_window: 10,

@@ -110,10 +110,11 @@ impl Tcp {
             Some(Kind::Listener(listener)) => listener.has_room(),
             _ => false,
         };
+        let tuned = tcb.settings.tuned.clone();
         let mut cx = Context {
             now,
             out,
-            config: &self.config,
+            config: tuned.or(&self.config),
             events: &mut self.events,
             challenges: &mut self.challenges,
             room_to_accept,
@@ -140,7 +141,7 @@ impl Tcp {
         }
         self.timers.schedule(id, &mut tcb.timers);
         let (socket, listener) = (tcb.socket, tcb.listener);
-        let readiness = view::readiness(tcb, &self.config);
+        let readiness = view::readiness(tcb, tcb.settings.tuned.or(&self.config));
         let before = std::mem::replace(&mut tcb.readiness, readiness);
         // More of what was there already counts as a change, for whoever waits for edges.
         if (signals.contains(Signals::READY) || before != readiness)

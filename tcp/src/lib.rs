@@ -155,6 +155,7 @@ mod timeouts;
 mod timers;
 mod timestamps;
 mod transmit;
+mod tuning;
 mod urgent;
 
 pub use api::{Input, Shutdown, Streams};
@@ -181,3 +182,4 @@ pub use settings::{KeepAlive, Notice, ReceiveFlags, SendFlags, Setting, Settings
 pub use small::SmallTcp;
 pub use state::State;
 pub use stats::Event;
+pub use tuning::{Tuned, Tuning};

@@ -401,6 +401,9 @@ fn arm(tcb: &mut Tcb, cx: &mut Context<'_>, blocked: Why) {
         tcb.probe_backoff = 0;
     }
     match tcb.recovery.schedule(&tcb.moment(cx.now), &tcb.board) {
+        Some(_) if tcb.recovery.waits_to_probe() && !cx.config.tail_loss_probe => {
+            tcb.timers.clear(Timer::Recovery);
+        }
         Some(at) => tcb.timers.set(Timer::Recovery, at),
         None => tcb.timers.clear(Timer::Recovery),
     }

@@ -51,7 +51,15 @@ impl Report {
     ///
     /// RFC 2883 §4: a duplicate comes first, in one acknowledgment only; then, RFC 2018 §4, the
     /// range that grew last, then those reported before it.
-    pub(crate) fn fill(&mut self, options: &mut Options, rcv: &ReceiveSpace, room: usize) {
+    /// Where `dsack` is off, duplicates are kept for oneself.
+    pub(crate) fn fill(
+        &mut self,
+        options: &mut Options,
+        rcv: &ReceiveSpace,
+        room: usize,
+        dsack: bool,
+    ) {
+        self.duplicate = self.duplicate.filter(|_| dsack);
         let most = room.saturating_sub(4) / 8;
         if !self.in_use || most == 0 || (self.duplicate.is_none() && self.count == 0) {
             return;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ip::{SocketError, Tos, Ttl};
 use netdev::Instant;
 
-use crate::EcnMode;
+use crate::{EcnMode, Tuned, Tuning};
 
 /// A change of one option.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +63,10 @@ pub enum Setting {
     Timestamping(bool),
     /// How long FIN-WAIT-2 lasts without a socket (TCP_LINGER2).
     FinWait2Timeout(Duration),
+    /// Many retransmissions come as a notice (RFC 9293 §3.8.3, SHLD-9), which no kernel tells of.
+    ReportTrouble(bool),
+    /// One of the stack's defaults, for this socket.
+    Tune(Tuning),
 }
 
 /// All options in force.
@@ -114,6 +118,10 @@ pub struct Settings {
     pub timestamping: bool,
     /// See [`Setting::FinWait2Timeout`].
     pub fin_wait2_timeout: Duration,
+    /// See [`Setting::ReportTrouble`].
+    pub report_trouble: bool,
+    /// See [`Setting::Tune`].
+    pub tuned: Tuned,
 }
 
 /// When an idle connection is probed (RFC 9293 §3.8.4).
@@ -172,6 +180,14 @@ pub enum Notice {
         error: SocketError,
         /// What it said.
         cause: ip::Cause,
+    },
+    /// R1: the same data was sent again so often that something is wrong (RFC 9293 §3.8.3). The
+    /// connection goes on until R2 ([`Setting::ReportTrouble`]).
+    Trouble {
+        /// How often.
+        retries: u32,
+        /// For how long nothing was acknowledged.
+        silent: Duration,
     },
     /// The byte before `offset` (counted from the start of the stream) came so far
     /// (SO_TIMESTAMPING). Told of the last byte of each write that was made with

@@ -6,9 +6,9 @@ use tracing::debug;
 use crate::output::{self, output};
 use crate::recovery::Change;
 use crate::stats::Event;
-use crate::tcb::{Context, Tcb};
+use crate::tcb::{Context, Signals, Tcb};
 use crate::timers::Timer;
-use crate::{CaState, State, Timeout, black_hole, transmit};
+use crate::{CaState, Notice, State, Timeout, black_hole, transmit};
 
 /// Fires every timer of the connection that is due, then sends what that allows.
 pub(crate) fn timeouts(tcb: &mut Tcb, cx: &mut Context<'_>) {
@@ -72,6 +72,13 @@ fn retransmit(tcb: &mut Tcb, cx: &mut Context<'_>) {
         cx.events.add(Event::InTrouble);
         debug!(conn = %tcb.tuple, retries = tcb.retries, rto = ?tcb.rtt.rto(), "R1");
         cx.out.doubt(cx.now, tcb.tuple.peer().ip());
+        if tcb.settings.report_trouble {
+            let silent = cx.now.since(tcb.totals.progress);
+            let notice = Notice::Trouble { retries: tcb.retries, silent };
+            let taken = tcb.notices.get_or_insert_default().push(notice);
+            cx.events.add_many(Event::NoticesDropped, u64::from(!taken));
+            tcb.signals |= Signals::READY;
+        }
     }
     match tcb.state {
         State::SynSent => {

@@ -204,7 +204,7 @@ fn with_window(tcb: &mut Tcb, cx: &mut Context<'_>, mut segment: Segment, packet
     // once in any case, without data.
     let room = MAX_LEN - segment.options.wire_len();
     let room = if segment.len > 0 { room.min(spare(tcb, segment.len)) } else { room };
-    tcb.sack.fill(&mut segment.options, &tcb.rcv, room);
+    tcb.sack.fill(&mut segment.options, &tcb.rcv, room, cx.config.dsack);
     urgent::announce(&tcb.snd, &mut segment);
     acknowledged(tcb);
     give(tcb, cx, segment, packet);

@@ -213,6 +213,21 @@ impl TcpStream {
         Ok(self.settings()?.fin_wait2_timeout)
     }
 
+    /// Many retransmissions come as a notice (RFC 9293 §3.8.3, SHLD-9).
+    pub fn set_report_trouble(&self, report: bool) -> io::Result<()> {
+        self.set(tcp::Setting::ReportTrouble(report))
+    }
+
+    /// See [`TcpStream::set_report_trouble`].
+    pub fn report_trouble(&self) -> io::Result<bool> {
+        Ok(self.settings()?.report_trouble)
+    }
+
+    /// One of the stack's defaults, for this connection.
+    pub fn tune(&self, tuning: tcp::Tuning) -> io::Result<()> {
+        self.set(tcp::Setting::Tune(tuning))
+    }
+
     /// Bytes that can be read at once (SIOCINQ).
     pub fn unread(&self) -> io::Result<usize> {
         Ok(self.info()?.receive_queue)

@@ -31,12 +31,14 @@ impl Tcp {
         let listener = self.listener_mut(handle)?;
         listener.cookies_until = now + SynCookies::LIFETIME;
         let settings = listener.settings.clone();
-        let mut tcb = Tcb::new(&self.config, now, tuple, iss, settings);
+        let tuned = settings.tuned.clone();
+        let config = tuned.or(&self.config);
+        let mut tcb = Tcb::new(config, now, tuple, iss, settings);
         let offset = self.isn.timestamp_offset(&tuple);
         let mut cx = Context {
             now,
             out,
-            config: &self.config,
+            config,
             events: &mut self.events,
             challenges: &mut self.challenges,
             room_to_accept: true,
@@ -139,7 +141,8 @@ impl Tcp {
             Some(listener) => listener.settings.clone(),
             None => return Err(DropReason::NoConnection),
         };
-        let mut tcb = Tcb::new(&self.config, now, tuple, iss, settings);
+        let tuned = settings.tuned.clone();
+        let mut tcb = Tcb::new(tuned.or(&self.config), now, tuple, iss, settings);
         tcb.listener = Some(handle);
         let id = ConnId(self.connections.insert(Box::new(tcb)));
         self.table.insert(tuple, crate::table::Owner::Connection(id));

@@ -172,7 +172,8 @@ impl Tcp {
             Some(_) => return Err(SocketError::AddrInUse),
         }
         self.events.add(Event::ActiveOpens);
-        let mut tcb = Tcb::new(&self.config, now, tuple, iss, settings);
+        let tuned = settings.tuned.clone();
+        let mut tcb = Tcb::new(tuned.or(&self.config), now, tuple, iss, settings);
         tcb.socket = Some(handle);
         let id = ConnId(self.connections.insert(Box::new(tcb)));
         self.table.insert(tuple, Owner::Connection(id));

@@ -76,6 +76,8 @@ fn apply(settings: &mut Settings, setting: Setting, config: &Config) -> Result<(
         Setting::DeferAccept(time) => settings.defer_accept = time,
         Setting::ReceiveErrors(on) => settings.receive_errors = on,
         Setting::Timestamping(on) => settings.timestamping = on,
+        Setting::ReportTrouble(on) => settings.report_trouble = on,
+        Setting::Tune(tuning) => return settings.tuned.tune(tuning, config),
     }
     Ok(())
 }

@@ -19,10 +19,11 @@ impl Tcp {
             None | Some(Kind::Fresh { .. }) => Readiness::empty(),
             Some(Kind::Listener(listener)) if listener.ready.is_empty() => Readiness::empty(),
             Some(Kind::Listener(_)) => Readiness::READABLE,
-            Some(Kind::Stream(id)) => self
-                .connections
-                .get(id.0)
-                .map_or(Readiness::empty(), |tcb| readiness(tcb, &self.config)),
+            Some(Kind::Stream(id)) => {
+                self.connections.get(id.0).map_or(Readiness::empty(), |tcb| {
+                    readiness(tcb, tcb.settings.tuned.or(&self.config))
+                })
+            }
         }
     }
 

@@ -16,7 +16,7 @@ fn receiver() -> (ReceiveSpace, Report) {
 
 fn blocks(report: &mut Report, rcv: &ReceiveSpace, room: usize) -> Vec<(u32, u32)> {
     let mut options = Options::default();
-    report.fill(&mut options, rcv, room);
+    report.fill(&mut options, rcv, room, true);
     options.sack_blocks().iter().map(|block| (block.left.0, block.right.0)).collect()
 }
 

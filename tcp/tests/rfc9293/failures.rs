@@ -1,8 +1,8 @@
 //! Connections that fail or fall silent: §3.8.3, §3.8.4.
 
-use ip::SocketError;
+use ip::{Readiness, SocketError};
 use tcp::testing::{PEER, seg};
-use tcp::{Config, KeepAlive, Setting, State};
+use tcp::{Config, KeepAlive, Notice, Setting, State};
 
 use super::{HOUR, MINUTE, MS, SECOND, established, script};
 
@@ -47,6 +47,32 @@ fn must_20_22_shld_10_ip_is_told_after_three_retransmissions() {
     script.wait(MINUTE);
     let told: Vec<_> = script.host.out.doubted.iter().map(|(at, _)| at.millis()).collect();
     assert_eq!(told, [7000], "a SYN's third retransmission");
+}
+
+/// R1 is told to the program that wants to know, once, and ends nothing.
+#[test]
+fn shld_9_a_program_is_told_of_many_retransmissions() {
+    let mut script = established();
+    let socket = script.current();
+    script.host.set(socket, Setting::ReportTrouble(true)).unwrap();
+    script.host.take_woken();
+    script.send(b"anybody?");
+    script.drain();
+    for _ in 0..3 {
+        assert!(!script.host.readiness(socket).contains(Readiness::ERROR));
+        script.expect_within(MINUTE, seg("A").seq(1).len(8));
+    }
+    assert!(script.host.take_woken().contains(&socket));
+    assert!(script.host.readiness(socket).contains(Readiness::ERROR));
+    let mut take = || script.host.call(|tcp, _, _| tcp.take_notice(socket));
+    let (told, more) = (take(), take());
+    let Some(Notice::Trouble { retries: 3, silent }) = told else { panic!("{told:?}") };
+    assert_eq!(more, None);
+    assert!((SECOND..2 * SECOND).contains(&silent), "{silent:?}");
+    script.expect_state(State::Established);
+    script.inject(seg("A").ack(9));
+    script.wait(HOUR);
+    assert_eq!(script.host.call(|tcp, _, _| tcp.take_notice(socket)), None);
 }
 
 /// R2 may be no limit at all.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use ip::{SocketError, Tos, Ttl};
-use tcp::{KeepAlive, Setting};
+use tcp::{KeepAlive, Setting, Tuning};
 
 use super::calls::{Returned, errno, first_of_list, integer, value};
 use super::fds::Socket;
@@ -134,6 +134,21 @@ fn number_setting(
         "SO_SNDBUF" | "SO_SNDBUFFORCE" => Setting::SendBuffer(size()),
         "SO_RCVBUF" | "SO_RCVBUFFORCE" => Setting::ReceiveBuffer(size()),
         "SO_OOBINLINE" => Setting::OobInline(on),
+        "TCP_SYNCNT" => match u32::try_from(number) {
+            Ok(times) => Setting::Tune(Tuning::SynRetries(times)),
+            Err(_) => return Ok(Err("EINVAL")),
+        },
+        "TCP_RTO_MAX_MS" => {
+            Setting::Tune(Tuning::RtoMax(Duration::from_millis(number.max(0) as u64)))
+        }
+        "TCP_RTO_MIN_US" => {
+            Setting::Tune(Tuning::RtoMin(Duration::from_micros(number.max(0) as u64)))
+        }
+        "TCP_DELACK_MAX_US" => {
+            let most = Duration::from_micros(number.max(0) as u64);
+            let least = machine.setup.config.delayed_ack.0.min(most);
+            Setting::Tune(Tuning::DelayedAck(least, most))
+        }
         "SO_TIMESTAMPING" => {
             const HARDWARE: i64 = 1 | 1 << 2 | 1 << 3 | 1 << 6;
             if number & HARDWARE != 0 {
@@ -166,6 +181,7 @@ pub(super) fn get(
     let name = name(line, call)?;
     let default = machine.setup.keep_alive;
     let default_settings = machine.setup.settings.clone();
+    let config = machine.setup.config.clone();
     let (tcp, now, _) = machine.parts(line)?;
     let settings = match tcp.settings(socket.handle) {
         Ok(settings) => settings,
@@ -226,6 +242,10 @@ pub(super) fn get(
         },
         "TCP_USER_TIMEOUT" => settings.user_timeout.map_or(0, |time| time.as_millis() as i64),
         "TCP_DEFER_ACCEPT" => settings.defer_accept.map_or(0, secs),
+        "TCP_SYNCNT" => settings.tuned.or(&config).syn_retries.into(),
+        "TCP_RTO_MAX_MS" => settings.tuned.or(&config).rto_max.as_millis() as i64,
+        "TCP_RTO_MIN_US" => settings.tuned.or(&config).rto_min.as_micros() as i64,
+        "TCP_DELACK_MAX_US" => settings.tuned.or(&config).delayed_ack.1.as_micros() as i64,
         "TCP_LINGER2" => secs(settings.fin_wait2_timeout),
         "TCP_KEEPIDLE" => secs(keep_alive.idle),
         "TCP_KEEPINTVL" => secs(keep_alive.interval),

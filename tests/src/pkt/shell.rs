@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tcp::{CONGESTION_CONTROLS, Config, EcnMode, KeepAlive, Setting, Sizes};
+use tcp::{CONGESTION_CONTROLS, Config, EcnMode, KeepAlive, LOSS_RECOVERIES, Setting, Sizes};
 
 use super::options::own_name;
 use super::report::{Result, unsupported};
@@ -232,6 +232,17 @@ impl Setup {
                     _ => return None,
                 };
             }
+            "tcp_dsack" => config.dsack = flag()?,
+            // What made retransmissions early (RFC 5827) went with time-based recovery.
+            "tcp_early_retrans" => config.tail_loss_probe = matches!(number()?, 3 | 4),
+            "tcp_recovery" => {
+                let name = match value {
+                    "1" => "rack",
+                    "0" => "sack",
+                    _ => return None,
+                };
+                config.recovery = tcp::find(LOSS_RECOVERIES, name)?;
+            }
             "hystart" => config.hystart = flag()?,
             "tcp_fin_timeout" => config.fin_wait2 = secs()?,
             "tcp_wmem" => config.send_buffer = sizes(value)?,
@@ -292,11 +303,8 @@ impl Setup {
 
 /// Settings that are always so here.
 const ALWAYS: &[(&str, &str)] = &[
-    ("tcp_dsack", "1"),
     ("tcp_fack", "0"),
     ("tcp_frto", "2"),
-    ("tcp_early_retrans", "3"),
-    ("tcp_recovery", "1"),
     ("tcp_reordering", "3"),
     ("tcp_rfc1337", "1"),
     ("tcp_syn_linear_timeouts", "0"),

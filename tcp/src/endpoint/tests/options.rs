@@ -1,6 +1,9 @@
 //! MSS, window scaling and timestamps (RFC 6691, RFC 7323).
 
+use ip::SocketError;
+
 use super::*;
+use crate::Tuning;
 
 #[test]
 fn a_syn_offers_everything_in_linuxs_order() {
@@ -130,4 +133,52 @@ fn the_user_may_ask_for_smaller_segments() {
     script.socket = Some(script.host.accept(listener).unwrap().0);
     script.send(&[7; 1500]);
     script.expect(seg("A").len(1000));
+}
+
+/// The stack's defaults are each socket's own, where it says so; accepted ones have the listener's.
+#[test]
+fn what_is_the_stacks_default_can_be_a_sockets_own() {
+    let mut script = script(Config::default());
+    let tune = |script: &mut Script, socket, tuning| {
+        script.host.set(socket, Setting::Tune(tuning)).unwrap();
+    };
+    let listener = script.host.listen(80, 5);
+    tune(&mut script, listener, Tuning::Timestamps(false));
+    tune(&mut script, listener, Tuning::WindowScaling(false));
+    tune(&mut script, listener, Tuning::InitialWindow(3));
+    tune(&mut script, listener, Tuning::RtoMin(50 * MS));
+    tune(&mut script, listener, Tuning::LossRecovery("newreno".into()));
+    script.inject(
+        seg("S").seq(0).options(&[2, 4, 3, 232, 1, 3, 3, 7, 1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0]),
+    );
+    let syn_ack = script.expect(seg("SA"));
+    assert_eq!(syn_ack.options.unwrap(), [2, 4, 5, 180], "neither timestamps nor window scale");
+    script.wait(100 * MS);
+    script.inject(seg("A"));
+    let (socket, _) = script.host.accept(listener).unwrap();
+    script.socket = Some(socket);
+    script.send(&[7; 10_000]);
+    assert_eq!(script.drain().len(), 3);
+    // RFC 6298 (2.2): half of the round trip is its deviation, which is more than the floor.
+    assert_eq!(script.info().unwrap().rto, 300 * MS);
+
+    // Another socket of the same stack has what the stack has.
+    script.connect();
+    assert!(script.info().unwrap().rto >= SECOND);
+    let other = script.current();
+    let refused = [
+        Tuning::InitialWindow(0),
+        Tuning::SynRetries(128),
+        Tuning::DelayedAck(40 * MS, 500 * MS),
+        Tuning::RtoMax(10 * MS),
+        Tuning::LossRecovery("hope".into()),
+    ];
+    for tuning in refused {
+        let setting = Setting::Tune(tuning.clone());
+        assert_eq!(script.host.set(other, setting), Err(SocketError::Invalid), "{tuning:?}");
+    }
+    // How often a SYN is sent again counts at once.
+    tune(&mut script, other, Tuning::SynRetries(1));
+    script.wait(5 * SECOND);
+    script.expect_state(State::Closed);
 }
