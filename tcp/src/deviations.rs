@@ -23,7 +23,7 @@
 //! | 9406 §4.3 | unpaced, eight segments an acknowledgment count at most (L = 8) | all of them | as above: acknowledgments of many segments |
 //! | 5681 §4.1 | after an idle RTO the window is the initial one | it stays; with [`Config::slow_start_after_idle`] it is halved for each RTO (RFC 2861) | as Linux |
 //! | 9438 §4.6 | flight_size · β | the lesser of flight size and cwnd, · β | what limited transmit sent must not count (RFC 5681 §3.2) |
-//! | 2018 §4 | blocks are in every acknowledgment that does not cover all that came | not on a full segment of data | it has no room; what comes out of order is acknowledged at once, without data |
+//! | 2018 §4 | blocks are in every acknowledgment that does not cover all that came | not on a full segment that is sent again | it has no room, and cutting it would send a second one for some bytes |
 //! | 2018 §8 | a timeout forgets every block | only where the first segment was among them | RFC 6675 §5.1; else a peer has never been seen to take one back |
 //! | 8985 §6.2, §7.2 | the reordering window, and two round trips | 2 ms more, where a timer waits for them | as Linux; on a short path it is the hosts that are late, not the network |
 //! | 8985 §6.2 | the reordering window grows by quarters of the least round trip, up to a round trip | by 250 µs, up to 1 ms, where those are less and reordering was seen | on a path of microseconds a packet that waits for others to pass it is later than that, and the sender loses nothing by waiting: what arrives beyond the gap makes room for new data |

@@ -328,7 +328,7 @@ fn note_usage(tcb: &mut Tcb, from: SeqNum, why: Why) {
 
 /// Sends the first `burst` of `len` bytes that may go, as one packet.
 fn send_one(tcb: &mut Tcb, cx: &mut Context<'_>, burst: usize, len: usize, fin: bool) {
-    let (mss, seq, now) = (tcb.snd.mss, tcb.snd.nxt, cx.now);
+    let (mss, seq, now) = (transmit::segment_size(tcb), tcb.snd.nxt, cx.now);
     let fin = fin && burst == len;
     let idle = tcb.board.is_empty();
     if idle {
@@ -369,7 +369,7 @@ pub(crate) fn view(tcb: &Tcb) -> View {
     View {
         unsent,
         fin: snd.fin_queued && snd.fin.is_none() && unsent == all,
-        mss: snd.mss as usize,
+        mss: transmit::segment_size(tcb) as usize,
         usable: if edge.gt(snd.nxt) { (edge - snd.nxt) as usize } else { 0 },
         max_window: snd.max_wnd as usize,
         room: room as usize,

@@ -47,6 +47,19 @@ impl Report {
         }
     }
 
+    /// How many bytes [`Report::fill`] would take of `room`: nothing while nothing is missing.
+    pub(crate) fn option_len(&self, rcv: &ReceiveSpace, room: usize) -> usize {
+        if !self.in_use || (self.duplicate.is_none() && self.count == 0) {
+            return 0;
+        }
+        let recent = &self.recent[..self.count.into()];
+        let ranges = recent.iter().filter(|&&seq| around(seq, rcv).is_some()).count();
+        match (ranges + usize::from(self.duplicate.is_some())).min(room.saturating_sub(4) / 8) {
+            0 => 0,
+            blocks => 4 + 8 * blocks,
+        }
+    }
+
     /// Puts as many blocks into `options` as there is `room` for, in bytes of options.
     ///
     /// RFC 2883 §4: a duplicate comes first, in one acknowledgment only; then, RFC 2018 §4, the

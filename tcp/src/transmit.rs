@@ -48,7 +48,7 @@ pub(crate) fn syn_ack(tcb: &mut Tcb, cx: &mut Context<'_>, scaled: bool) {
 /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>`.
 pub(crate) fn ack(tcb: &mut Tcb, cx: &mut Context<'_>) {
     let segment = blank(tcb, acceptable_seq(tcb), Flags::ACK);
-    with_window(tcb, cx, segment, Packet::with_capacity(0));
+    with_window(tcb, cx, segment, Packet::with_capacity(0), 0);
 }
 
 /// An acknowledgment that an attacker can provoke: no more of them than the limits allow
@@ -66,7 +66,7 @@ pub(crate) fn challenge_ack(tcb: &mut Tcb, cx: &mut Context<'_>) {
 /// window and of an idle connection (RFC 9293 §3.8.4, `SEG.SEQ = SND.NXT-1`).
 pub(crate) fn probe(tcb: &mut Tcb, cx: &mut Context<'_>) {
     let segment = blank(tcb, tcb.snd.una - 1, Flags::ACK);
-    with_window(tcb, cx, segment, Packet::with_capacity(0));
+    with_window(tcb, cx, segment, Packet::with_capacity(0), 0);
 }
 
 /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>`: this side ends the connection.
@@ -78,7 +78,7 @@ pub(crate) fn reset(tcb: &mut Tcb, cx: &mut Context<'_>) {
 }
 
 /// Data from `seq` on, sent for the first time or again, with a FIN after it or not. With
-/// `segmented` it stands for as many segments of SND.MSS as it has room for.
+/// `segmented` it stands for as many full segments as it has room for.
 pub(crate) fn data(
     tcb: &mut Tcb,
     cx: &mut Context<'_>,
@@ -95,19 +95,20 @@ pub(crate) fn data(
     flags.set(Flags::PSH, len > 0 && ends);
     let mut packet = Packet::with_capacity(len);
     tcb.snd.buffer.copy(seq, len, &mut packet);
+    let full = segment_size(tcb);
     if segmented {
-        packet.set_segmentation(Segmentation::Tcp4 { size: tcb.snd.mss as u16 });
+        packet.set_segmentation(Segmentation::Tcp4 { size: full as u16 });
     }
     let mut segment = blank(tcb, seq, flags);
     segment.len = len;
     if len > 0 {
-        let segments = (len as u32).div_ceil(tcb.snd.mss);
+        let segments = if segmented { (len as u32).div_ceil(full) } else { 1 };
         tcb.totals.data_segs_out = tcb.totals.data_segs_out.wrapping_add(segments);
         tcb.totals.segs_out = tcb.totals.segs_out.wrapping_add(segments - 1);
         tcb.totals.bytes_sent += len as u64;
         tcb.totals.last_data_sent = cx.now;
     }
-    with_window(tcb, cx, segment, packet);
+    with_window(tcb, cx, segment, packet, if segmented { full as usize } else { len });
 }
 
 /// The reset that answers a segment which belongs to no connection; nothing for a reset.
@@ -197,22 +198,30 @@ fn timestamps(tcb: &Tcb, now: Instant) -> Option<Timestamps> {
     tcb.timestamps.map(|clock| clock.option(now))
 }
 
-fn with_window(tcb: &mut Tcb, cx: &mut Context<'_>, mut segment: Segment, packet: Packet) {
+/// How much new data is in a full segment now: Eff.snd.MSS (RFC 9293 §3.7.1), less the blocks that
+/// RFC 2018 §4 wants in every acknowledgment while there is a gap. At least half of it is data.
+pub(crate) fn segment_size(tcb: &Tcb) -> u32 {
+    let room = (MAX_LEN - tcb.option_len() as usize).min(tcb.snd.mss as usize / 2);
+    tcb.snd.mss - tcb.sack.option_len(&tcb.rcv, room) as u32
+}
+
+/// Completes an acknowledgment, with `data` bytes in each segment that it will be on the wire.
+fn with_window(
+    tcb: &mut Tcb,
+    cx: &mut Context<'_>,
+    mut segment: Segment,
+    packet: Packet,
+    data: usize,
+) {
     segment.window = tcb.rcv.offer(cx.pressure);
     segment.options.timestamps = timestamps(tcb, cx.now);
-    // A full segment of data has no room for blocks; what comes out of order is acknowledged at
-    // once in any case, without data.
     let room = MAX_LEN - segment.options.wire_len();
-    let room = if segment.len > 0 { room.min(spare(tcb, segment.len)) } else { room };
+    let spare = (tcb.snd.mss as usize).saturating_sub(data);
+    let room = if data > 0 { room.min(spare) } else { room };
     tcb.sack.fill(&mut segment.options, &tcb.rcv, room, cx.config.dsack);
     urgent::announce(&tcb.snd, &mut segment);
     acknowledged(tcb);
     give(tcb, cx, segment, packet);
-}
-
-/// What a segment with so much data has room for.
-fn spare(tcb: &Tcb, len: usize) -> usize {
-    (tcb.snd.mss as usize).saturating_sub(len)
 }
 
 /// Whatever is sent with an acknowledgment makes one of its own needless.

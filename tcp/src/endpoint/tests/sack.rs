@@ -1,6 +1,7 @@
 //! Selective acknowledgment: offered, sent (RFC 2018), and of duplicates (RFC 2883).
 
 use super::*;
+use crate::testing::LinkConfig;
 
 /// The blocks of a segment that was sent, relative.
 fn blocks(script: &Script, seen: &Seg) -> Vec<(u32, u32)> {
@@ -106,4 +107,47 @@ fn a_block_out_of_place_is_counted() {
     let base = script.isn();
     script.inject(seg("A").ack(1).options(&sack_option(base, &[(2001, 4001), (5, 4)])));
     assert_eq!(script.host.counter("SACK blocks out of place"), 2);
+}
+
+/// RFC 2018 §4: who sends data while something is missing tells it with the data, whose segments
+/// are shorter by that and no longer than the path takes; and as long as ever once nothing is.
+#[test]
+fn full_segments_of_data_carry_blocks_while_there_is_a_gap() {
+    let mut script = with_sack(Config::default());
+    let full = |script: &mut Script, len| {
+        let seen = script.expect(seg("A").len(len));
+        blocks(script, &seen)
+    };
+    text(&mut script, 1001, 1000, 1);
+    text(&mut script, 3001, 1000, 1);
+    script.send(&pattern(0, 20_000));
+    for _ in 0..10 {
+        assert_eq!(full(&mut script, 1000 - 20), [(3001, 4001), (1001, 2001)]);
+    }
+    // The gaps are filled.
+    script.inject(seg("A").seq(1).len(1000).ack(9801));
+    assert_eq!(full(&mut script, 1000 - 12), [(3001, 4001)]);
+    script.drain();
+    script.inject(seg("A").seq(2001).len(1000).ack(19_000));
+    script.drain();
+    script.send(&pattern(20_000, 5000));
+    assert_eq!(full(&mut script, 1000), []);
+}
+
+/// Data both ways over a link that loses: what is missing is known without acknowledgments of
+/// their own, and one round trip repairs it.
+#[test]
+fn data_both_ways_is_repaired_without_timeouts() {
+    let link = LinkConfig { loss: 0.01, ..LinkConfig::default() };
+    for seed in 1..4 {
+        let (a, b) = (tcp(Config::default(), seed), tcp(Config::default(), seed + 10));
+        let mut world = World::with_link(seed, link.clone(), a, b);
+        let pair = world.connect_pair(80);
+        world.exchange(pair, &pattern(0, 2_000_000), &pattern(1, 2_000_000));
+        for host in [&world.a, &world.b] {
+            let again = host.counter("segments retransmitted");
+            assert!((5..40).contains(&again), "seed {seed}: {again}");
+            assert!(host.counter("retransmission timeouts") < 3, "seed {seed}");
+        }
+    }
 }
