@@ -65,20 +65,6 @@ pub(crate) fn simultaneous_close(new: New) {
     assert_nothing_left(&mut world);
 }
 
-/// §3.6, figure 13.
-pub(crate) fn simultaneous_close_segment_by_segment(new: New) {
-    let mut script = Script::new(new(1));
-    script.accept_one(80);
-    script.shutdown(Shutdown::Both);
-    script.expect(seg("FA").seq(1).ack(1));
-    script.expect_state(State::FinWait1);
-    script.inject(seg("FA").seq(1).ack(1));
-    script.expect(seg("A").seq(2).ack(2));
-    script.expect_state(State::Closing);
-    script.inject(seg("A").seq(2).ack(2));
-    assert_eq!(script.info().unwrap().state, State::TimeWait);
-}
-
 pub(crate) fn a_lost_fin_is_sent_again(new: New) {
     for loser in [Side::A, Side::B] {
         let mut world = World::new(1, new(1), new(2));

@@ -12,17 +12,6 @@ use crate::New;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-pub(crate) fn three_segments_each_way(new: New) {
-    let mut passive = Script::new(new(1));
-    passive.accept_one(80);
-    passive.expect_state(State::Established);
-    passive.expect_nothing();
-
-    let mut active = Script::new(new(2));
-    active.connect_one();
-    active.expect_nothing();
-}
-
 pub(crate) fn simultaneous_open(new: New) {
     let mut world = World::new(3, new(1), new(2));
     let (a, b) = (world.a.open(), world.b.open());
@@ -118,39 +107,6 @@ pub(crate) fn r13_half_open_connections_are_limited_and_end(new: New) {
     script.handshake();
 }
 
-/// RFC 4987 §3.4: the oldest half-open connection makes room, so that a flood does not shut the
-/// listener.
-pub(crate) fn a_flood_of_syns_does_not_shut_the_listener(new: New) {
-    let mut script = Script::new(new(1));
-    let listener = script.host.listen(80, 5);
-    for port in 0..5000 {
-        let from = SocketAddr::new(PEER, 10_000 + port);
-        script.inject(seg("S").from(from).seq(0).mss(1460));
-    }
-    script.host.out.sent.clear();
-    let client = SocketAddr::new(PEER, 7000);
-    script.inject(seg("S").from(client).seq(0).mss(1460));
-    let isn = script.host.out.sent.pop().expect("a SYN-ACK").seg.seq.unwrap();
-    script.inject(seg("A").from(client).seq(1).ack(isn.wrapping_add(1)));
-    assert_eq!(script.host.accept(listener).map(|(_, peer)| peer), Ok(client));
-}
-
-/// RFC 4987: whoever means it is served while half-open connections fill the queue, by cookies or
-/// by recycling.
-pub(crate) fn a_flood_of_syns_does_not_shut_the_door(new: New) {
-    let mut script = Script::new(new(1));
-    let listener = script.host.listen(80, 5);
-    for port in 0..3000 {
-        let from = SocketAddr::new(PEER, 10_000 + port);
-        script.inject(seg("S").from(from).seq(0).mss(1460));
-        script.host.out.sent.clear();
-    }
-    script.handshake();
-    script.socket = Some(script.host.accept(listener).unwrap().0);
-    script.inject(seg("PA").data(b"let me in"));
-    assert_eq!(script.receive(), b"let me in");
-}
-
 pub(crate) fn defect_accept_is_in_the_order_of_arrival(new: New) {
     let mut script = Script::new(new(1));
     let listener = script.host.listen(80, 5);
@@ -217,22 +173,6 @@ pub(crate) fn a_refused_connect_tells_so(new: New) {
     assert!(world.a.take_woken().contains(&socket));
     assert_eq!(world.a.take_error(socket), Some(SocketError::Refused));
     assert_eq!(world.a.take_error(socket), None, "an error is told once");
-}
-
-/// RFC 9293 §3.10.7.3 first, and figure 9: an old duplicate.
-pub(crate) fn an_ack_for_nothing_is_answered_with_a_reset(new: New) {
-    let mut script = Script::new(new(1));
-    script.connect();
-    script.inject(seg("SA").seq(0).ack(500).mss(1460));
-    let reset = script.expect(seg("R"));
-    assert_eq!(reset.seq, Some(500));
-    script.expect_state(State::SynSent);
-    // Neither does a reset that acknowledges nothing of ours end the attempt.
-    script.inject(seg("RA").seq(0).ack(500));
-    script.expect_state(State::SynSent);
-    script.inject(seg("SA").seq(0).mss(1460));
-    script.expect(seg("A").seq(1).ack(1));
-    script.expect_state(State::Established);
 }
 
 pub(crate) fn nobody_there_times_out(new: New) {

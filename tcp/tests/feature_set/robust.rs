@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ip::{Cause, Protocol, Quoted, Readiness, SocketError};
-use netdev::Instant;
+use ip::{Readiness, SocketError};
 use tcp::testing::{Driven, PEER, Script, Seg, World, pattern, seg};
 use tcp::{DropReason, Flags, Input, State};
 
@@ -85,20 +84,6 @@ pub(crate) fn a_reset_outside_the_window_is_ignored(new: New) {
     }
     script.expect_state(State::Established);
     assert_eq!(script.host.counter("reset out of place"), 3);
-}
-
-/// §3.10.7.4 fifth, RFC 5961 §5.2.
-pub(crate) fn an_ack_of_what_was_not_sent_changes_nothing(new: New) {
-    let mut script = Script::new(new(1));
-    script.accept_one(80);
-    script.send(b"12345");
-    script.expect(seg("PA").seq(1).data(b"12345"));
-    script.inject(seg("PA").seq(1).ack(7).data(b"bad"));
-    script.expect(seg("A").seq(6).ack(1));
-    assert_eq!(script.receive(), b"", "its data does not count either");
-    assert_eq!(script.info().unwrap().send_queue, 5);
-    script.inject(seg("A").seq(1).ack(6));
-    assert_eq!(script.info().unwrap().send_queue, 0);
 }
 
 pub(crate) fn a_bad_checksum_is_dropped_and_counted(new: New) {
@@ -226,41 +211,4 @@ pub(crate) fn an_idle_connection_costs_nothing(new: New) {
     world.drive_for(24 * 3600 * SECOND);
     assert_eq!(world.log.len(), sent);
     world.exchange(pair, b"still", b"here");
-}
-
-pub(crate) fn an_unreachable_network_fails_the_connect(new: New) {
-    let mut script = Script::new(new(1));
-    script.host.out.unreachable = Some(Cause::NetworkUnreachable);
-    let (socket, peer) = (script.host.open(), script.peer);
-    let result = script.host.call(|tcp, now, out| tcp.connect(now, socket, peer, out));
-    assert_eq!(result, Err(SocketError::NetworkUnreachable));
-    assert_eq!(script.host.tcp.poll_at(), None);
-}
-
-/// RFC 5927 §4.1.
-pub(crate) fn an_icmp_error_with_a_made_up_number_is_ignored(new: New) {
-    let mut script = Script::new(new(1));
-    script.connect();
-    let socket = script.current();
-    let isn = script.info().unwrap().snd_una;
-    let (local, peer) = (script.local(), script.peer);
-    let mut error = |seq: u32| {
-        let mut payload = [local.port(), peer.port()].map(u16::to_be_bytes).concat();
-        payload.extend(seq.to_be_bytes());
-        let quoted = Quoted {
-            src: local.ip(),
-            dst: peer.ip(),
-            protocol: Protocol::TCP,
-            total_len: 44,
-            payload,
-        };
-        let cause = Cause::PortUnreachable;
-        script.host.call(|tcp, now, out| tcp.error(now, cause, &quoted, out));
-        script.host.state(socket)
-    };
-    assert_eq!(error(isn.wrapping_add(1000)), State::SynSent);
-    assert_eq!(error(isn.wrapping_sub(1)), State::SynSent);
-    assert_eq!(error(isn), State::Closed);
-    assert_eq!(script.host.take_error(socket), Some(SocketError::Refused));
-    assert!(script.now() < Instant::from_secs(1));
 }

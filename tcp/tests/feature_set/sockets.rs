@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ip::{Handle, Readiness, SocketError, Ttl};
 use tcp::testing::{Pair, Script, Side, World, pattern, seg};
-use tcp::{ReceiveFlags, Setting, Shutdown, State};
+use tcp::{Setting, Shutdown, State};
 
 use crate::New;
 
@@ -20,21 +20,6 @@ pub(crate) fn a_port_in_use_is_refused(new: New) {
     script.host.close(first);
     let third = script.host.open();
     assert_eq!(script.host.bind(third, 80), Ok(()), "a closed listener leaves its port");
-}
-
-pub(crate) fn two_connects_have_two_ports(new: New) {
-    let mut script = Script::new(new(1));
-    let peer = script.peer;
-    let mut ports: Vec<u16> = (0..200)
-        .map(|_| {
-            let socket = script.host.connect(peer);
-            script.host.info(socket).unwrap().local.port()
-        })
-        .collect();
-    assert!(ports.iter().all(|port| *port >= 1024), "{ports:?}");
-    ports.sort_unstable();
-    ports.dedup();
-    assert_eq!(ports.len(), 200);
 }
 
 pub(crate) fn foreign_addresses_are_refused(new: New) {
@@ -109,20 +94,6 @@ pub(crate) fn readiness_follows_the_connection(new: New) {
     assert!(script.host.readiness(socket).contains(Readiness::WRITE_CLOSED | both));
 }
 
-pub(crate) fn readiness_of_a_listener(new: New) {
-    let mut script = Script::new(new(1));
-    let listener = script.host.listen(80, 5);
-    assert_eq!(script.host.accept(listener), Err(SocketError::WouldBlock));
-    assert_eq!(script.host.readiness(listener), Readiness::empty());
-    script.host.take_woken();
-    script.handshake();
-    assert!(script.host.take_woken().contains(&listener));
-    assert_eq!(script.host.readiness(listener), Readiness::READABLE);
-    let (_, peer) = script.host.accept(listener).unwrap();
-    assert_eq!(peer, script.peer);
-    assert_eq!(script.host.readiness(listener), Readiness::empty());
-}
-
 pub(crate) fn a_full_send_buffer_is_not_writable(new: New) {
     let mut script = Script::new(new(1));
     script.accept_one(80);
@@ -144,21 +115,6 @@ pub(crate) fn a_full_send_buffer_is_not_writable(new: New) {
     }
     assert!(script.host.take_woken().contains(&socket));
     assert!(script.host.send(socket, b"x").is_ok());
-}
-
-pub(crate) fn peeking_leaves_the_bytes(new: New) {
-    let mut script = Script::new(new(1));
-    script.accept_one(80);
-    script.inject(seg("PA").data(b"look"));
-    let socket = script.current();
-    let mut buffer = [0; 10];
-    for _ in 0..2 {
-        let peeked = script
-            .host
-            .call(|tcp, now, out| tcp.receive(now, socket, &mut buffer, ReceiveFlags::PEEK, out));
-        assert_eq!((peeked, &buffer[..4]), (Ok(4), &b"look"[..]));
-    }
-    assert_eq!(script.receive(), b"look");
 }
 
 pub(crate) fn shut_reading_acknowledges_and_drops(new: New) {
