@@ -113,7 +113,8 @@ impl TimerQueue {
 
     /// Makes sure that the connection is looked at when its next timer is due.
     pub(crate) fn schedule(&mut self, id: ConnId, timers: &mut Timers) {
-        let Some((_, at)) = timers.next() else { return };
+        // With every segment: no branches, and not which one it is.
+        let at = timers.due.into_iter().fold(Instant::FAR_FUTURE, Instant::min);
         if at < timers.queued {
             timers.queued = at;
             self.heap.push(Reverse((at, id)));

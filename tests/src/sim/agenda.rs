@@ -2,6 +2,9 @@
 
 use netdev::Instant;
 
+/// Children of a place in the heap: four are next to each other in memory, and make half as many
+/// levels as two.
+const ARITY: usize = 4;
 /// Place of a slot that has nothing due.
 const NOWHERE: u32 = u32::MAX;
 
@@ -71,7 +74,7 @@ impl Agenda {
     fn rise(&mut self, mut place: usize) {
         let entry = self.heap[place];
         while place > 0 {
-            let parent = (place - 1) / 2;
+            let parent = (place - 1) / ARITY;
             if self.heap[parent] < entry {
                 break;
             }
@@ -84,7 +87,8 @@ impl Agenda {
     fn sink(&mut self, mut place: usize) {
         let entry = self.heap[place];
         loop {
-            let children = 2 * place + 1..(2 * place + 3).min(self.heap.len());
+            let first = ARITY * place + 1;
+            let children = first..(first + ARITY).min(self.heap.len());
             let Some(least) = children.min_by_key(|child| self.heap[*child]) else { break };
             if entry < self.heap[least] {
                 break;

@@ -8,34 +8,30 @@ use super::NodeId;
 
 /// Events that are remembered.
 const REMEMBERED: usize = 64;
-/// Bytes of a packet that are remembered: down to the options of TCP. Its checksum is among them,
-/// and that is a matter of every byte.
-const HEAD: usize = 96;
+/// Bytes of a packet that are remembered, and make the hash: down to some options of TCP. Its
+/// checksum is among them, and that is a matter of every byte.
+const HEAD: usize = 80;
 /// Nodes that [`Exhausted`] names.
 const BUSIEST: usize = 8;
 
 /// The events of a network so far.
 #[derive(Debug)]
 pub(super) struct Trace {
-    last: Vec<Event>,
+    /// A ring.
+    last: Box<[Event; REMEMBERED]>,
     /// How many there were.
     pub(super) events: u64,
     hash: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Event {
     at: Instant,
     node: NodeId,
-    what: What,
-}
-
-#[derive(Clone, Debug)]
-enum What {
-    /// A packet came from there.
-    Packet { from: NodeId, len: usize, head: [u8; HEAD] },
-    /// A timer was due.
-    Timer,
+    /// Where the packet came from, and its length; `None`: a timer was due.
+    packet: Option<(NodeId, u32)>,
+    /// The packet's first bytes.
+    head: [u8; HEAD],
 }
 
 /// A run came to the bound of its events, and there was more to do.
@@ -57,27 +53,36 @@ pub struct Exhausted {
 
 impl Trace {
     pub(super) fn new() -> Trace {
-        Trace { last: Vec::with_capacity(REMEMBERED), events: 0, hash: 0 }
+        let none = Event { at: Instant::ZERO, node: NodeId(0), packet: None, head: [0; HEAD] };
+        Trace { last: Box::new([none; REMEMBERED]), events: 0, hash: 0 }
     }
 
     /// A packet arrives at a node.
     pub(super) fn packet(&mut self, at: Instant, from: NodeId, node: NodeId, packet: &Packet) {
-        let mut head = [0; HEAD];
-        let len = packet.len().min(HEAD);
-        head[..len].copy_from_slice(&packet[..len]);
+        let event = self.next();
+        (event.at, event.node) = (at, node);
+        event.packet = Some((from, packet.len() as u32));
+        match packet.first_chunk() {
+            Some(head) => event.head = *head,
+            None => {
+                event.head = [0; HEAD];
+                event.head[..packet.len()].copy_from_slice(packet);
+            }
+        }
+        let head = event.head;
         self.mix(at.nanos());
         self.mix(u64::from(node.0) << 32 | packet.len() as u64);
         for word in head.chunks_exact(8) {
             self.mix(u64::from_le_bytes(word.try_into().expect("eight bytes")));
         }
-        self.remember(Event { at, node, what: What::Packet { from, len: packet.len(), head } });
     }
 
     /// A timer of a node is due.
     pub(super) fn timer(&mut self, at: Instant, node: NodeId) {
+        let event = self.next();
+        (event.at, event.node, event.packet) = (at, node, None);
         self.mix(at.nanos());
         self.mix(u64::from(node.0));
-        self.remember(Event { at, node, what: What::Timer });
     }
 
     /// A number that follows from all events: their times, nodes and packets.
@@ -87,37 +92,34 @@ impl Trace {
 
     /// The last events in words, the oldest first.
     pub(super) fn last<'a>(&'a self, name: &'a dyn Fn(NodeId) -> &'a str) -> Vec<String> {
-        let oldest = if self.last.len() < REMEMBERED { 0 } else { self.place() };
-        let events = self.last[oldest..].iter().chain(&self.last[..oldest]);
-        events
-            .map(|Event { at, node, what }| match what {
-                What::Timer => format!("{at} {}: timer", name(*node)),
-                What::Packet { from, len, head } => {
-                    let packet = describe(Medium::Ethernet, &head[..*len.min(&HEAD)]);
-                    format!("{at} {} > {}: {packet} ({len} bytes)", name(*from), name(*node))
-                }
-            })
-            .collect()
+        let oldest = self.events.saturating_sub(REMEMBERED as u64);
+        let events = (oldest..self.events).map(|number| &self.last[place(number)]);
+        let words = |Event { at, node, packet, head }: &Event| match packet {
+            None => format!("{at} {}: timer", name(*node)),
+            Some((from, len)) => {
+                let head = &head[..HEAD.min(*len as usize)];
+                let packet = describe(Medium::Ethernet, head);
+                format!("{at} {} > {}: {packet} ({len} bytes)", name(*from), name(*node))
+            }
+        };
+        events.map(words).collect()
     }
 
-    /// Where the next event is remembered.
-    fn place(&self) -> usize {
-        (self.events % REMEMBERED as u64) as usize
-    }
-
-    fn remember(&mut self, event: Event) {
-        let place = self.place();
-        match self.last.get_mut(place) {
-            Some(old) => *old = event,
-            None => self.last.push(event),
-        }
+    /// Counts an event, and gives the place where it is remembered.
+    fn next(&mut self) -> &mut Event {
         self.events += 1;
+        &mut self.last[place(self.events - 1)]
     }
 
     /// Not for enemies: an odd multiplier and a rotation, so that order matters.
     fn mix(&mut self, word: u64) {
         self.hash = (self.hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     }
+}
+
+/// Where in the ring the event of a number is.
+fn place(number: u64) -> usize {
+    (number % REMEMBERED as u64) as usize
 }
 
 impl Exhausted {
