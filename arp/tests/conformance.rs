@@ -27,7 +27,7 @@ mod static_table {
             ("an_old_entry_is_checked_once_a_second_at_most", ASKS_NOBODY),
             ("an_unused_entry_is_forgotten", ASKS_NOBODY),
             ("the_time_that_is_left_is_shown", ASKS_NOBODY),
-            ("a_conflict_is_answered_with_an_announcement", "reports a conflict, and leaves it at that"),
+            ("a_conflict_is_answered_with_an_announcement", "a conflict is only told"),
             ("an_announcement_updates_a_neighbour", LEARNS_NOTHING),
             ("a_new_address_supersedes_the_old_at_once", LEARNS_NOTHING),
             ("a_reply_updates_a_known_sender", LEARNS_NOTHING),

@@ -21,7 +21,7 @@ cases! { ($) ageing_cases: Make, Bench;
     Must 3 "RFC 1122 §2.3.2.1" an_old_entry_is_checked_once_a_second_at_most
         "The recommended maximum rate is 1 per second per destination.";
     Ours 3 "RFC 1122 §2.3.2.1" a_neighbour_that_answers_is_never_cut_off
-        "(2) Unicast Poll: the entry in use stays while it is polled; no datagram waits or is lost.";
+        "(2) Unicast Poll: the entry in use stays while it is polled; no datagram waits.";
     May 2 "RFC 1122 §2.3.2.1" a_confirmation_from_above_saves_the_question
         "(4) Higher-layer Advice: what is acknowledged arrived, and need not be asked for.";
     May 2 "RFC 1122 §2.3.2.1" a_doubt_from_above_begins_the_question

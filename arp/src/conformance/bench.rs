@@ -256,11 +256,14 @@ impl Bench {
         let expected: Vec<_> =
             numbers.iter().map(|number| (mac, datagram(MY_ADDR, hop, *number))).collect();
         if datagrams != expected {
-            let list = |datagrams: &[(MacAddr, Vec<u8>)]| -> Vec<String> {
-                datagrams.iter().map(|(mac, bytes)| format!("{mac} {bytes:02x?}")).collect()
+            let what = match numbers {
+                [] => format!("no datagram to {hop}"),
+                numbers => format!("datagrams {numbers:?} to {hop}, in frames to {mac}"),
             };
-            let what = format!("datagrams {numbers:?} to {hop} at {mac}: {:?}", list(&expected));
-            self.record.fail(what, format_args!("{:?}", list(&datagrams)));
+            let seen: Vec<String> =
+                datagrams.iter().map(|(mac, bytes)| named(*mac, hop, bytes)).collect();
+            let seen = if seen.is_empty() { "none".to_owned() } else { seen.join(", ") };
+            self.record.fail(what, seen);
         }
     }
 
@@ -341,6 +344,16 @@ impl Bench {
     /// The sum of all counters.
     pub(super) fn counted(&self) -> u64 {
         self.arp.counters().iter().map(|counter| counter.count).sum()
+    }
+}
+
+/// A datagram that was sent: its number, where it is one of a case's to `hop`.
+fn named(mac: MacAddr, hop: Ipv4Addr, bytes: &[u8]) -> String {
+    let number = bytes.last_chunk().map_or(0, |last| u16::from_be_bytes(*last));
+    if *bytes == datagram(MY_ADDR, hop, number) {
+        format!("datagram {number} in a frame to {mac}")
+    } else {
+        format!("{bytes:02x?} in a frame to {mac}")
     }
 }
 

@@ -26,7 +26,7 @@ cases! { ($) conflict_cases: Make, Bench;
         "To defend an address is to broadcast one announcement: a request with it as the sender's \
          and as the target's.";
     Must 2 "RFC 5227 §1.1" a_probe_is_answered
-        "Who probes for an address in use is to hear so: a request with sender 0.0.0.0 is answered.";
+        "Who probes for an address in use is to hear so: a request from 0.0.0.0 is answered.";
     Must 1 "RFC 5227 §1.1" a_probe_teaches_nothing
         "The sender's address of a probe is all zeroes, to avoid polluting the caches of others.";
     Ours 1 "RFC 5227 §2.4" a_probe_is_no_conflict

@@ -18,7 +18,7 @@ cases! { ($) error_in_cases: Make, Bench;
         "A Destination Unreachable message that is received MUST be reported to the transport \
          layer.";
     Must 2 "RFC 1191 §4" fragmentation_needed_has_the_mtu_of_the_next_hop
-        "The MTU of the next hop is in the low-order 16 bits of the word that RFC 792 calls unused.";
+        "The MTU of the next hop is in the low-order 16 bits of the word that was unused.";
     Must 2 "RFC 1122 §3.2.2.4" time_exceeded_is_passed_to_the_transport
         "An incoming Time Exceeded message MUST be passed to the transport layer.";
     Must 2 "RFC 1122 §3.2.2.5" a_parameter_problem_is_passed_to_the_transport
@@ -38,7 +38,8 @@ cases! { ($) error_in_cases: Make, Bench;
         "The internet header plus the first 64 bits of the original datagram's data. This data is \
          used by the host to match the message to the appropriate process.";
     Must 1 "RFC 1122 §3.2.2" options_of_the_quote_are_passed_over
-        "Every ICMP error message includes the Internet header and at least the first 8 data octets";
+        "Every ICMP error message includes the Internet header and at least the first 8 data \
+         octets";
     Ours 1 "RFC 1812 §4.3.2.3" routers_may_have_changed_the_quoted_header
         "… except that the router is not required to undo any modifications to the IP header that \
          are normally performed in forwarding";

@@ -23,9 +23,11 @@ cases! { ($) error_out_cases: Make, Bench;
          octets of the datagram that triggered the error; … this header and data MUST be unchanged \
          from the received datagram.";
     Must 2 "RFC 1122 §3.2.2" options_are_quoted_with_the_header
-        "Every ICMP error message includes the Internet header and at least the first 8 data octets";
+        "Every ICMP error message includes the Internet header and at least the first 8 data \
+         octets";
     Must 1 "RFC 1122 §3.2.2" a_short_datagram_is_quoted_whole
-        "Every ICMP error message includes the Internet header and at least the first 8 data octets";
+        "Every ICMP error message includes the Internet header and at least the first 8 data \
+         octets";
     Should 2 "RFC 1812 §4.3.2.3" as_much_is_quoted_as_goes_into_576_bytes
         "the ICMP datagram SHOULD contain as much of the original datagram as possible without the \
          length of the ICMP datagram exceeding 576 bytes.";
@@ -33,7 +35,7 @@ cases! { ($) error_out_cases: Make, Bench;
         "0 = net unreachable; 1 = host unreachable; 2 = protocol unreachable; 3 = port unreachable \
          …";
     Must 2 "RFC 1191 §4" fragmentation_needed_tells_the_mtu
-        "The MTU of the next hop is in the low-order 16 bits of the word that RFC 792 calls unused.";
+        "The MTU of the next hop is in the low-order 16 bits of the word that was unused.";
     Must 2 "RFC 792, Parameter Problem" a_parameter_problem_points_to_the_octet
         "The pointer identifies the octet of the original datagram's header where the error was \
          detected";

@@ -91,7 +91,8 @@ const NO_STATIC: &str = "no static entries";
 const NEVER_UNREACHABLE: &str = "nothing is handed back: a datagram waits in its socket for ever";
 const NO_5227: &str = "address conflicts are not looked for (RFC 5227)";
 const NO_ADVICE: &str = "no advice from above";
-const DISAGREES_TARGET: &str = "disagrees: only a packet with one of its own addresses as the target is looked at, so that a neighbour that moved is believed until its minute is over";
+const DISAGREES_TARGET: &str = "disagrees: only a packet with one of its own addresses as target \
+                                is looked at: who moved is believed where it was for a minute";
 const DISAGREES_PROBE: &str =
     "disagrees: a probe (sender 0.0.0.0) is not answered, and the address looks free";
 const DISAGREES_LIMIT: &str = "disagrees: one request a second for all destinations together";

@@ -161,11 +161,13 @@ fn told(message: &[u8], from: IpAddr) -> Input {
 
 const NOT_SHOWN: &str = "no counters";
 const NOT_READ: &str = "a type that smoltcp does not read";
-const NO_ROUTER: &str = "smoltcp is no router here: of errors it sends but port and protocol unreachable, about whole datagrams to itself";
+const NO_ROUTER: &str = "smoltcp is no router here: of errors it sends port and protocol \
+                         unreachable alone, about whole datagrams to itself";
 const NO_OPTIONS: &str = "IP options are passed over";
 const NO_OFFLOAD: &str = "no offload";
 const DISAGREES_TOS: &str = "disagrees: every datagram has TOS 0";
-const DISAGREES_QUOTE: &str = "disagrees: the quoted header is written anew: without its identification, flags, options and TOS";
+const DISAGREES_QUOTE: &str =
+    "disagrees: the quoted header is written anew, without identification, flags, options and TOS";
 const DISAGREES_LIMIT: &str = "disagrees: errors are not limited";
 const DISAGREES_LINK: &str = "disagrees: to whom the frame was sent is not asked";
 const DISAGREES_SOURCE: &str = "disagrees: such a source is answered";
@@ -194,7 +196,7 @@ icmp::conformance_tests!(
         ("fragmentation_needed_has_the_mtu_of_the_next_hop", "the MTU is not given to sockets"),
         ("host_and_network_redirects_are_accepted", NOT_READ),
         ("source_quench_is_reported", NOT_READ),
-        ("the_protocol_is_that_of_the_quote", "a socket hears of errors about UDP and TCP alone; the one here of UDP's"),
+        ("the_protocol_is_that_of_the_quote", "the adapter's socket hears of UDP's errors"),
         ("a_header_that_makes_no_sense_is_quoted_as_it_is", NO_ROUTER),
         ("a_parameter_problem_points_to_the_octet", NO_ROUTER),
         ("a_redirect_tells_the_gateway", NO_ROUTER),

@@ -224,7 +224,8 @@ const NOT_SHOWN: &str = "smoltcp does not show it";
 const NOT_TOLD: &str = "not told to the program";
 const NO_OFFLOAD: &str = "no offload";
 const NO_PERMISSION: &str = "broadcasts need no permission";
-const EMPTY: &str = "smoltcp shows the bytes that wait, not the datagrams: that an empty one was taken behind another is not seen from outside";
+const EMPTY: &str = "smoltcp shows the bytes that wait, not the datagrams: an empty one behind \
+                     another is not seen from outside";
 const ROUTED: &str = "it has a route for everything";
 const DISAGREES_BIND: &str = "disagrees: what a socket is bound to is not looked at";
 const DISAGREES_TTL: &str = "disagrees: a multicast has as many hops as any datagram";
