@@ -97,14 +97,30 @@ impl Bench<Make> for Script {
 ///
 /// `conformance_tests!(MyTcp)` calls `MyTcp::new(seed)`;
 /// `conformance_tests!(make: |seed| Box::new(…))` says how else to make one. Both take
-/// `except: [("name", "reason"), …]` after that.
+/// `except: [("name", "reason"), …]` after that. `conformance_tests!(musts, make: …)` makes tests
+/// of what is a MUST only.
 #[macro_export]
 macro_rules! conformance_tests {
+    (musts, make: $make:expr $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {
+        const MAKE: $crate::conformance::Make = $make;
+        const EXCEPTIONS: &[(&str, &str)] = &[$($($exception),*)?];
+
+        $crate::conformance_tests! { @kit musts }
+    };
     (make: $make:expr $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {
         const MAKE: $crate::conformance::Make = $make;
         const EXCEPTIONS: &[(&str, &str)] = &[$($($exception),*)?];
 
-        $crate::conformance_tests! { @files
+        $crate::conformance_tests! { @kit }
+    };
+    ($tcp:ty $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {
+        $crate::conformance_tests! {
+            make: |seed| Box::new(<$tcp>::new(seed)) $(, except: [$($exception),*])?
+        }
+    };
+    (@kit $($musts:ident)?) => {
+        $crate::conformance_tests! {
+            @files ($($musts)?)
             opening opening_cases
             syn_options syn_options_cases
             reset reset_cases
@@ -132,17 +148,15 @@ macro_rules! conformance_tests {
             problems problems_cases
         }
     };
-    ($tcp:ty $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {
-        $crate::conformance_tests! {
-            make: |seed| Box::new(<$tcp>::new(seed)) $(, except: [$($exception),*])?
-        }
+    (@files $which:tt $($file:ident $tests:ident)+) => {
+        $($crate::conformance_tests! { @file $which $file $tests })+
     };
-    (@files $($file:ident $tests:ident)+) => {
-        $(mod $file {
+    (@file ($($musts:ident)?) $file:ident $tests:ident) => {
+        mod $file {
             $crate::$tests! {
-                $crate::conformance::check, $crate::conformance::Again::new,
+                $($musts)? $crate::conformance::check, $crate::conformance::Again::new,
                 $crate::conformance::$file::CASES, super::MAKE, super::EXCEPTIONS
             }
-        })+
+        }
     };
 }

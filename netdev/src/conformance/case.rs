@@ -89,7 +89,9 @@ pub trait Bench<M> {
 /// A row has the [`Level`], the points, the section, the name of the function and the sentence. It
 /// makes the constant `CASES`, and a macro of the given name, which a kit's `conformance_tests!`
 /// calls to make a test of each row: with the paths of [`check`](crate::conformance::check), of
-/// [`Again::new`](crate::conformance::Again::new) and of `CASES`, the maker and the exceptions. The `($)` at the beginning is what such a macro is written with.
+/// [`Again::new`](crate::conformance::Again::new) and of `CASES`, the maker and the exceptions.
+/// After the word `musts` it makes tests of the rows with [`Level::Must`] alone. The `($)` at the
+/// beginning is what such a macro is written with.
 #[macro_export]
 macro_rules! cases {
     (($d:tt) $tests:ident: $make:ty, $bench:ty;
@@ -108,16 +110,35 @@ macro_rules! cases {
         #[doc(hidden)]
         #[macro_export]
         macro_rules! $tests {
+            (musts $d check:path, $d again:path, $d cases:path, $d make:expr, $d exceptions:expr) => {
+                $($crate::test_of! {
+                    Must $level $name $d check, $d again, $d cases, $d make, $d exceptions
+                })+
+            };
             ($d check:path, $d again:path, $d cases:path, $d make:expr, $d exceptions:expr) => {
-                $(
-                    #[test]
-                    fn $name() {
-                        let (package, target) = (env!("CARGO_PKG_NAME"), env!("CARGO_CRATE_NAME"));
-                        let again = $d again(package, target, module_path!());
-                        $d check(&$d cases, stringify!($name), $d make, $d exceptions, &again);
-                    }
-                )+
+                $($crate::test_of! {
+                    $level $level $name $d check, $d again, $d cases, $d make, $d exceptions
+                })+
             };
         }
     };
+}
+
+/// The test of a case, if its level is the one that is wanted.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! test_of {
+    (Must Must $($rest:tt)+) => { $crate::test_of! { @test $($rest)+ } };
+    (Should Should $($rest:tt)+) => { $crate::test_of! { @test $($rest)+ } };
+    (May May $($rest:tt)+) => { $crate::test_of! { @test $($rest)+ } };
+    (Ours Ours $($rest:tt)+) => { $crate::test_of! { @test $($rest)+ } };
+    (@test $name:ident $check:path, $again:path, $cases:path, $make:expr, $exceptions:expr) => {
+        #[test]
+        fn $name() {
+            let (package, target) = (env!("CARGO_PKG_NAME"), env!("CARGO_CRATE_NAME"));
+            let again = $again(package, target, module_path!());
+            $check(&$cases, stringify!($name), $make, $exceptions, &again);
+        }
+    };
+    ($wanted:ident $level:ident $($rest:tt)+) => {};
 }

@@ -48,7 +48,7 @@ cases! { ($) windows_cases: Make, Script;
          SND.UNA+SND.WND.";
     Must 2 "RFC 9293 §3.8.6 (MUST-35)" a_window_that_shrank_to_nothing_is_probed
         "If the window shrinks to zero, the TCP implementation MUST probe it in the standard way.";
-    Must 2 "RFC 7323 §2.2" the_window_of_a_syn_is_not_scaled
+    Must 2 "RFC 7323 §2.2" the_window_on_a_syn_ack_is_not_shifted
         "The window field in a segment where the SYN bit is set (i.e., a <SYN> or <SYN,ACK>) MUST \
          NOT be scaled.";
     Must 2 "RFC 7323 §1.3" without_the_peers_option_nothing_is_scaled
@@ -249,7 +249,7 @@ fn a_window_that_shrank_to_nothing_is_probed(script: &mut Script) {
     script.expect_within(Duration::from_secs(200), seg("A").seq(1).len(MSS));
 }
 
-fn the_window_of_a_syn_is_not_scaled(script: &mut Script) {
+fn the_window_on_a_syn_ack_is_not_shifted(script: &mut Script) {
     script.connect();
     let options = [MSS_1460, scale(8)].concat();
     script.inject(seg("SA").win(1000).options(&options));
