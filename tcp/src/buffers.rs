@@ -7,9 +7,49 @@ use netdev::Packet;
 use crate::SeqNum;
 use crate::records::Records;
 
+/// Bytes that come at the back and go at the front. Of many connections most are idle: those hold
+/// nothing, not even an empty queue.
+#[derive(Default)]
+struct Bytes(Option<Box<VecDeque<u8>>>);
+
+impl Bytes {
+    fn push(&mut self, data: &[u8]) {
+        if !data.is_empty() {
+            self.0.get_or_insert_default().extend(data);
+        }
+    }
+
+    fn drop_front(&mut self, len: usize) {
+        if let Some(bytes) = &mut self.0 {
+            bytes.drain(..len);
+        }
+        self.0.take_if(|bytes| bytes.is_empty());
+    }
+
+    /// The bytes from place `from` on, `len` of them at most; they may lie in two pieces.
+    fn pieces(&self, from: usize, len: usize) -> (&[u8], &[u8]) {
+        let (first, second) = self.0.as_ref().map_or((&[][..], &[][..]), |bytes| bytes.as_slices());
+        let part = |piece: &[u8], from: usize, len: usize| {
+            let from = from.min(piece.len());
+            from..(from + len).min(piece.len())
+        };
+        let in_first = part(first, from, len);
+        let in_second = part(second, from.saturating_sub(first.len()), len - in_first.len());
+        (&first[in_first], &second[in_second])
+    }
+
+    fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |bytes| bytes.len())
+    }
+
+    fn memory(&self) -> usize {
+        self.0.as_ref().map_or(0, |bytes| size_of::<VecDeque<u8>>() + bytes.capacity())
+    }
+}
+
 /// Bytes that the user gave and the peer has not acknowledged. Allocated as they come.
 pub(crate) struct SendBuffer {
-    bytes: VecDeque<u8>,
+    bytes: Bytes,
     /// The sequence number of the first.
     start: SeqNum,
     /// How many it takes; `send_memory` says what counts.
@@ -20,7 +60,7 @@ pub(crate) struct SendBuffer {
 
 impl SendBuffer {
     pub(crate) fn new(start: SeqNum, limit: usize) -> SendBuffer {
-        SendBuffer { bytes: VecDeque::new(), start, limit, records: Records::default() }
+        SendBuffer { bytes: Bytes::default(), start, limit, records: Records::default() }
     }
 
     /// Takes as many bytes as fit.
@@ -32,34 +72,23 @@ impl SendBuffer {
 
     /// Takes bytes; that they fit is `send_memory`'s business.
     pub(crate) fn append(&mut self, data: &[u8]) {
-        self.bytes.extend(data);
+        self.bytes.push(data);
     }
 
     /// Adds `len` bytes from `seq` on to a packet.
     pub(crate) fn copy(&self, seq: SeqNum, len: usize, packet: &mut Packet) {
-        let from = (seq - self.start) as usize;
-        let (first, second) = self.bytes.as_slices();
-        let in_first = first.len().saturating_sub(from).min(len);
-        if in_first > 0 {
-            packet.append(&first[from..from + in_first]);
-        }
-        if in_first < len {
-            let from = (from + in_first) - first.len();
-            packet.append(&second[from..from + len - in_first]);
-        }
+        let (first, second) = self.bytes.pieces((seq - self.start) as usize, len);
+        packet.append(first);
+        packet.append(second);
     }
 
     /// Lets go of what comes before `una`.
     pub(crate) fn acknowledge(&mut self, una: SeqNum) {
         if una.gt(self.start) {
             let len = ((una - self.start) as usize).min(self.bytes.len());
-            self.bytes.drain(..len);
+            self.bytes.drop_front(len);
             self.start += len as u32;
             self.records.acknowledge(una);
-        }
-        if self.bytes.is_empty() {
-            // Of many connections most are idle: those hold nothing.
-            self.bytes = VecDeque::new();
         }
     }
 
@@ -77,12 +106,12 @@ impl SendBuffer {
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.bytes.capacity() + self.records.memory()
+        self.bytes.memory() + self.records.memory()
     }
 
     pub(crate) fn clear(&mut self) {
         self.start = self.end();
-        self.bytes = VecDeque::new();
+        self.bytes = Bytes::default();
         self.records = Records::default();
     }
 }
@@ -91,12 +120,12 @@ impl SendBuffer {
 /// exceed a limit is the receive window's business.
 #[derive(Default)]
 pub(crate) struct ReceiveBuffer {
-    bytes: VecDeque<u8>,
+    bytes: Bytes,
 }
 
 impl ReceiveBuffer {
     pub(crate) fn push(&mut self, data: &[u8]) {
-        self.bytes.extend(data);
+        self.bytes.push(data);
     }
 
     /// Copies bytes out from the front, and takes them away unless `peek`.
@@ -110,25 +139,16 @@ impl ReceiveBuffer {
 
     /// Copies bytes out from place `from` on.
     pub(crate) fn peek(&self, from: usize, to: &mut [u8]) -> usize {
-        let len = to.len().min(self.bytes.len().saturating_sub(from));
-        let (first, second) = self.bytes.as_slices();
-        let in_first = first.len().saturating_sub(from).min(len);
-        if in_first > 0 {
-            to[..in_first].copy_from_slice(&first[from..from + in_first]);
-        }
-        if in_first < len {
-            let from = from + in_first - first.len();
-            to[in_first..len].copy_from_slice(&second[from..from + len - in_first]);
-        }
-        len
+        let (first, second) = self.bytes.pieces(from, to.len());
+        let (to_first, rest) = to.split_at_mut(first.len());
+        to_first.copy_from_slice(first);
+        rest[..second.len()].copy_from_slice(second);
+        first.len() + second.len()
     }
 
     /// Takes bytes away from the front.
     pub(crate) fn skip(&mut self, len: usize) {
-        self.bytes.drain(..len);
-        if self.bytes.is_empty() {
-            self.bytes = VecDeque::new();
-        }
+        self.bytes.drop_front(len);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -136,15 +156,15 @@ impl ReceiveBuffer {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len() == 0
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.memory()
     }
 
     pub(crate) fn clear(&mut self) {
-        self.bytes = VecDeque::new();
+        self.bytes = Bytes::default();
     }
 }
 

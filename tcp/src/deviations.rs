@@ -6,8 +6,9 @@
 //! | 6298 (2.5) | a maximum of 60 s or more | 120 s ([`Config::rto_max`]) | as Linux |
 //! | 9293 §3.6.1 (MUST-13) | TIME-WAIT lasts 2·MSL, 4 minutes | 60 s ([`Config::time_wait`]), less for the oldest where there are too many | as Linux; segments do not live for two minutes |
 //! | 9293 §3.6.1 (MAY-2) | a SYN that reopens from TIME-WAIT and turns out to be old leads back there | it ends, as any half-open connection | the SYN is beyond the old connection's numbers or timestamps, so it is not old |
-//! | 9293 §3.8.3 (MUST-23) | a SYN is sent again for three minutes at least | for 63 s ([`Config::syn_retries`]); a program can ask for longer with [`Setting::UserTimeout`] | a user waits for it |
-//! | 9293 §3.8.3 (SHLD-9) | a program is told of many retransmissions at R1 | it is told at R2; until then `Info::backoff` shows it, and a counter | sockets have no call for it |
+//! | 9293 §3.8.3 (MUST-23) | a SYN is sent again for three minutes at least | for 63 s ([`Config::syn_retries`]); a program can ask for longer with [`Setting::UserTimeout`] or [`Tuning::SynRetries`] | a user waits for it |
+//! | 9293 §3.8.3 (SHLD-9) | a program is told of many retransmissions at R1 | it is told where it asked ([`Setting::ReportTrouble`]); until R2 `Info::backoff` shows it, and a counter | programs of C take a notice that they did not ask for as the end of the connection |
+//! | 9293 §3.9.1.2 | SEND takes what there is room for | room is counted as on Linux ([`Setting::SendBuffer`]): whole bursts with their book-keeping, twice what was asked for; a writer is woken when a third is free | programs know from there how much they can write, and when to come back |
 //! | 9293 §3.10.7.4 | a RST ends TIME-WAIT | it does not | RFC 1337: else an old duplicate could end it |
 //! | 9293 §3.10.7.4 | a RST flushes what was received | what was received in order can still be read, then the error comes | as Linux; the peer has sent it before it ended the connection |
 //! | 9293 §3.10.7.4 | a FIN without room in the window is unacceptable | taken where all before it was | it needs no buffer, and the peer need not probe for it |
@@ -49,5 +50,8 @@
 //! [`Config::slow_start_after_idle`]: crate::Config::slow_start_after_idle
 //! [`Config::rto_max`]: crate::Config::rto_max
 //! [`Config::syn_retries`]: crate::Config::syn_retries
+//! [`Setting::ReportTrouble`]: crate::Setting::ReportTrouble
+//! [`Setting::SendBuffer`]: crate::Setting::SendBuffer
+//! [`Tuning::SynRetries`]: crate::Tuning::SynRetries
 //! [`Setting::UserTimeout`]: crate::Setting::UserTimeout
 //! [`Config::time_wait`]: crate::Config::time_wait

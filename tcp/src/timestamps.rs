@@ -15,8 +15,8 @@ pub(crate) struct Clock {
     pub(crate) offset: u32,
     /// TS.Recent.
     pub(crate) recent: u32,
-    /// When TS.Recent was taken: after 24 days it means nothing (§5.5).
-    pub(crate) recent_at: Instant,
+    /// The second in which TS.Recent was taken: after 24 days it means nothing (§5.5).
+    pub(crate) recent_at: u32,
     /// Last.ACK.sent.
     pub(crate) last_ack_sent: SeqNum,
 }
@@ -37,7 +37,7 @@ impl Clock {
         let Some(ts) = segment.options.timestamps else { return false };
         SeqNum(ts.value).lt(SeqNum(self.recent))
             && !segment.flags.contains(Flags::RST)
-            && now.since(self.recent_at) < VALID
+            && second(now).wrapping_sub(self.recent_at) < VALID
     }
 
     /// An acceptable segment came: TS.Recent is that of the segment which the next
@@ -47,7 +47,7 @@ impl Clock {
             && segment.seq.le(self.last_ack_sent)
             && SeqNum(ts.value).ge(SeqNum(self.recent))
         {
-            (self.recent, self.recent_at) = (ts.value, now);
+            (self.recent, self.recent_at) = (ts.value, second(now));
         }
     }
 
@@ -62,8 +62,14 @@ impl Clock {
     }
 }
 
-/// §5.5: the longest time that two values of a millisecond's clock can be compared over.
-const VALID: Duration = Duration::from_secs(24 * 24 * 3600);
+/// §5.5: the longest time that two values of a millisecond's clock can be compared over, in
+/// seconds.
+const VALID: u32 = 24 * 24 * 3600;
+
+/// The second that it is. There is one of them in every connection, so it has 32 bits.
+pub(crate) fn second(now: Instant) -> u32 {
+    (now.millis() / 1000) as u32
+}
 
 #[cfg(test)]
 mod tests {
@@ -77,7 +83,7 @@ mod tests {
 
     fn clock() -> Clock {
         let (offset, recent) = (u32::MAX - 5, u32::MAX);
-        Clock { offset, recent, recent_at: Instant::ZERO, last_ack_sent: SeqNum(100) }
+        Clock { offset, recent, recent_at: 0, last_ack_sent: SeqNum(100) }
     }
 
     /// §5.3, §5.5.

@@ -12,7 +12,7 @@ use crate::table::Tuple;
 use crate::tcb::{Context, Tcb, header_len};
 use crate::time_wait::Remains;
 use crate::timestamps::Clock;
-use crate::{SeqNum, urgent};
+use crate::{SeqNum, timestamps, urgent};
 
 /// `<SEQ=ISS><CTL=SYN>`, with everything that is offered.
 pub(crate) fn syn(tcb: &mut Tcb, cx: &mut Context<'_>) {
@@ -173,7 +173,7 @@ pub(crate) fn offer(tcb: &mut Tcb, cx: &mut Context<'_>, timestamp_offset: u32) 
         tcb.timestamps = Some(Clock {
             offset: timestamp_offset,
             recent: 0,
-            recent_at: cx.now,
+            recent_at: timestamps::second(cx.now),
             last_ack_sent: SeqNum(0),
         });
     }

@@ -8,7 +8,7 @@ use crate::segment::{Flags, Segment};
 use crate::stats::Event;
 use crate::tcb::{Context, Tcb};
 use crate::timers::Timer;
-use crate::{DropReason, State, transmit};
+use crate::{DropReason, State, timestamps, transmit};
 
 pub(super) fn segment_arrives(
     tcb: &mut Tcb,
@@ -111,7 +111,9 @@ pub(crate) fn learn_options(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segme
         _ => tcb.rcv.scale = 0,
     }
     match (&mut tcb.timestamps, options.timestamps) {
-        (Some(clock), Some(theirs)) => (clock.recent, clock.recent_at) = (theirs.value, cx.now),
+        (Some(clock), Some(theirs)) => {
+            (clock.recent, clock.recent_at) = (theirs.value, timestamps::second(cx.now));
+        }
         (clock, _) => *clock = None,
     }
     // RFC 2018 §2: it may be used where both have sent the option.
