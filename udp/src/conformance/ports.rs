@@ -244,6 +244,9 @@ fn sockets_that_allow_it_share_a_port(bench: &mut Bench) {
     let seen = bench.bind(second, at(ME, 7));
     bench.record.expect_eq("of bind", seen, Err(SocketError::AddrInUse));
     bench.set_well(second, Setting::ReuseAddr(true));
+    let _selfish = bench.bound(ME, 8);
+    let seen = bench.bind(second, at(ME, 8));
+    bench.record.expect_eq("of bind", seen, Err(SocketError::AddrInUse));
     let seen = bench.bind(second, at(ME, 7));
     bench.record.expect_eq("of bind", seen, Ok(()));
     bench.arrive(at(ME, 7), b"for the last");
