@@ -2,10 +2,11 @@
 //! them, the receiver echoes the mark, and the sender does what it would do for a loss, without
 //! having to send anything again.
 
+use crate::recovery::Prr;
 use crate::segment::{Flags, Segment};
 use crate::stats::Event;
 use crate::tcb::{Context, Tcb};
-use crate::{CaState, SeqNum};
+use crate::{CaState, Scoreboard, SeqNum};
 
 /// Whether a socket uses explicit congestion notification (as Linux's `tcp_ecn` has it).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -27,16 +28,21 @@ pub(crate) struct Ecn {
     echo: bool,
     /// The window was reduced, and the peer is to be told with the next new data.
     cwr_due: bool,
-    /// The window was reduced for an echo: not again before `recover` is acknowledged.
-    reducing: bool,
-    /// SND.NXT when it was.
-    recover: SeqNum,
+    /// The window is reduced for an echo.
+    reduction: Option<Box<Reduction>>,
     /// The end of what was sent: what begins before it is a retransmission.
     sent: SeqNum,
     /// Segments that came with a mark.
     pub(crate) received_ce: u32,
     /// Segments of ours whose acknowledgment echoed one.
     pub(crate) delivered_ce: u32,
+}
+
+/// A window that comes down for a mark.
+struct Reduction {
+    /// SND.NXT when it began: not again before that is acknowledged.
+    recover: SeqNum,
+    prr: Prr,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -125,13 +131,28 @@ impl Ecn {
 
     /// The window was reduced for an echo in this round trip already.
     pub(crate) fn reducing(&self) -> bool {
-        self.reducing
+        self.reduction.is_some()
+    }
+
+    /// How many bytes may be in flight, where loss recovery would have `window`: it comes down to
+    /// the threshold over a round trip, as after a loss (RFC 6937 §3), and the line is not silent.
+    pub(crate) fn window(&self, window: u32) -> u32 {
+        self.reduction.as_ref().and_then(|reduction| reduction.prr.window()).unwrap_or(window)
+    }
+
+    /// So many bytes have arrived.
+    pub(crate) fn reduce(&mut self, ssthresh: u32, delivered: u32, mss: u32, board: &Scoreboard) {
+        if let Some(reduction) = &mut self.reduction
+            && ssthresh < u32::MAX
+        {
+            reduction.prr.delivered(delivered, ssthresh, false, mss, board);
+        }
     }
 
     /// How loss recovery stands, seen together with this.
     pub(crate) fn ca_state(&self, recovery: CaState) -> CaState {
         match recovery {
-            CaState::Open | CaState::Disorder if self.reducing => CaState::Cwr,
+            CaState::Open | CaState::Disorder if self.reducing() => CaState::Cwr,
             other => other,
         }
     }
@@ -178,23 +199,26 @@ pub(crate) fn acknowledged(
     }
     let state = tcb.recovery.ca_state();
     // Up to `recover` every echo may be of the same marks: CWR goes with what comes after it.
-    if tcb.ecn.reducing && tcb.snd.una.gt(tcb.ecn.recover) {
-        tcb.ecn.reducing = false;
+    if tcb.ecn.reduction.as_ref().is_some_and(|reduction| tcb.snd.una.gt(reduction.recover)) {
+        tcb.ecn.reduction = None;
         if matches!(state, CaState::Open | CaState::Disorder) {
-            tcb.congestion.recovered(cx.now, tcb.board.flight());
+            // Nothing was held back.
+            let ssthresh = tcb.congestion.ssthresh().min(1 << 30);
+            tcb.congestion.recovered(cx.now, ssthresh);
         }
     }
     let echo = segment.flags.contains(Flags::ECE);
     if !echo {
-        return tcb.ecn.reducing;
+        return tcb.ecn.reducing();
     }
     tcb.ecn.delivered_ce += newly_acked.div_ceil(tcb.snd.mss.max(1));
     // Once in a round trip, and not beside what a loss does to the window.
-    if flight > 0 && !tcb.ecn.reducing && matches!(state, CaState::Open | CaState::Disorder) {
+    if flight > 0 && !tcb.ecn.reducing() && matches!(state, CaState::Open | CaState::Disorder) {
         cx.events.add(Event::EcnReductions);
+        let prr = Prr::for_mark(tcb.congestion.cwnd(), &tcb.board);
+        tcb.ecn.reduction = Some(Box::new(Reduction { recover: tcb.snd.nxt, prr }));
         tcb.congestion.congested(cx.now, flight);
         tcb.undoable = false;
-        (tcb.ecn.reducing, tcb.ecn.recover) = (true, tcb.snd.nxt);
         tcb.ecn.reduced();
         tcb.tell_recovery(state, "congestion mark");
     }

@@ -161,7 +161,7 @@ fn account(tcb: &mut Tcb, cx: &mut Context<'_>, blocked: Why) {
     let starved = tcb.snd.starved;
     if flow == Flow::Drained {
         tcb.snd.push = false;
-        let window = tcb.recovery.window(tcb.congestion.cwnd());
+        let window = tcb.window();
         if tcb.board.pipe() < window && tcb.board.first_lost().is_none() {
             tcb.rate.app_limited(tcb.board.pipe());
         }
@@ -209,7 +209,7 @@ fn retransmit_lost(tcb: &mut Tcb, cx: &mut Context<'_>) {
     while let Some(index) = tcb.board.first_lost() {
         tcb.board.split(index, tcb.snd.mss);
         let Some(&sent) = tcb.board.at(index) else { return };
-        let window = tcb.recovery.window(tcb.congestion.cwnd());
+        let window = tcb.window();
         let pipe = tcb.board.pipe();
         // RFC 5681 §3.2, step 3: the first goes out whatever the window says.
         let first = std::mem::take(&mut tcb.snd.retransmit_first);
@@ -242,7 +242,7 @@ fn retransmit_lost(tcb: &mut Tcb, cx: &mut Context<'_>) {
 /// Uses what the network has room for, where neither lost nor new data does (RFC 6675 §5 (C)).
 fn send_what_may_be_lost(tcb: &mut Tcb, cx: &mut Context<'_>) {
     loop {
-        let window = tcb.recovery.window(tcb.congestion.cwnd());
+        let window = tcb.window();
         if tcb.board.is_empty() || window.saturating_sub(tcb.board.pipe()) < tcb.snd.mss {
             return;
         }
@@ -319,7 +319,7 @@ fn send_new(tcb: &mut Tcb, cx: &mut Context<'_>) -> Why {
 
 /// What was sent from `from` on, and why no more, shows how much of the window is in use.
 fn note_usage(tcb: &mut Tcb, from: SeqNum, why: Why) {
-    let window = tcb.recovery.window(tcb.congestion.cwnd());
+    let window = tcb.window();
     let full = why == Why::Congestion || tcb.board.pipe().saturating_add(tcb.snd.mss) > window;
     if tcb.snd.nxt != from || why == Why::Congestion {
         tcb.snd.usage.sent(tcb.snd.una, tcb.snd.nxt, tcb.board.flight(), full);
@@ -361,7 +361,7 @@ fn send_one(tcb: &mut Tcb, cx: &mut Context<'_>, burst: usize, len: usize, fin: 
 pub(crate) fn view(tcb: &Tcb) -> View {
     let snd = &tcb.snd;
     let edge = snd.una + snd.wnd;
-    let room = tcb.recovery.window(tcb.congestion.cwnd()).saturating_sub(tcb.board.pipe());
+    let room = tcb.window().saturating_sub(tcb.board.pipe());
     let all = tcb.unsent();
     // A segment never goes beyond the end of its record.
     let record = snd.buffer.records.end_after(snd.nxt);

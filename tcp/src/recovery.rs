@@ -18,6 +18,7 @@ mod undo;
 
 pub use delivery::Delivery;
 pub use newreno::ThreeDuplicates;
+pub(crate) use prr::Prr;
 pub use rack::Rack;
 pub use sack::CountSacks;
 

@@ -300,11 +300,23 @@ impl Tcb {
         }
     }
 
-    /// In fast recovery, so many bytes have arrived.
+    /// How many bytes may be in flight.
+    pub(crate) fn window(&self) -> u32 {
+        let window = self.recovery.window(self.congestion.cwnd());
+        match self.recovery.ca_state() {
+            CaState::Open | CaState::Disorder => self.ecn.window(window),
+            _ => window,
+        }
+    }
+
+    /// While the window comes down, for a loss or a mark, so many bytes have arrived.
     pub(crate) fn reduce_gradually(&mut self, now: Instant, delivered: u32) {
+        let ssthresh = self.congestion.ssthresh();
         if self.recovery.ca_state() == CaState::Recovery {
-            let (at, ssthresh) = (self.moment(now), self.congestion.ssthresh());
+            let at = self.moment(now);
             self.recovery.reduce(ssthresh, delivered, &at, &self.board);
+        } else {
+            self.ecn.reduce(ssthresh, delivered, self.snd.mss, &self.board);
         }
     }
 

@@ -134,7 +134,7 @@ fn connection(now: Instant, tcb: &Tcb) -> Info {
     let Tcb { snd, rcv, board, totals, .. } = tcb;
     let tally = board.tally();
     let mss = snd.mss.max(1);
-    let cwnd = tcb.recovery.window(tcb.congestion.cwnd());
+    let cwnd = tcb.window();
     let ssthresh = match tcb.congestion.ssthresh() {
         u32::MAX => u32::MAX,
         bytes => bytes / mss,

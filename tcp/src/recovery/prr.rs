@@ -6,28 +6,35 @@ use crate::Scoreboard;
 /// each byte that arrives, so much is sent that the threshold is reached when all that was in
 /// flight has been acknowledged.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Prr {
+pub(crate) struct Prr {
     /// RecoverFS: the window when it began. (Linux's choice; the RFC takes the flight size.)
     prior: u32,
     /// prr_delivered.
     delivered: u32,
     /// All that had been sent when it began: what was sent since is prr_out.
     sent_before: u32,
+    /// A retransmission begins it.
+    repairs: bool,
     /// How many bytes may be in flight until the next acknowledgment.
     window: Option<u32>,
 }
 
 impl Prr {
     /// Recovery begins at a window of `prior` bytes.
-    pub(super) fn new(prior: u32, board: &Scoreboard) -> Prr {
+    pub(crate) fn new(prior: u32, board: &Scoreboard) -> Prr {
         let sent_before = board.history().bytes;
-        Prr { prior: prior.max(1), delivered: 0, sent_before, window: None }
+        Prr { prior: prior.max(1), delivered: 0, sent_before, repairs: true, window: None }
+    }
+
+    /// The window comes down for a congestion mark: nothing was lost.
+    pub(crate) fn for_mark(prior: u32, board: &Scoreboard) -> Prr {
+        Prr { repairs: false, ..Prr::new(prior, board) }
     }
 
     /// `delivered` bytes have arrived. With `safe` the acknowledgment advanced and told of no
     /// further loss, so that the sender may catch up a little (RFC 6937 §3: slow-start reduction
     /// bound; else the conservative bound; which of them is Linux's choice).
-    pub(super) fn delivered(
+    pub(crate) fn delivered(
         &mut self,
         delivered: u32,
         ssthresh: u32,
@@ -47,14 +54,14 @@ impl Prr {
             let bound = self.delivered.saturating_sub(out).max(delivered);
             (bound + if safe { mss } else { 0 }).min(ssthresh - pipe)
         };
-        if out == 0 {
+        if out == 0 && self.repairs {
             // The fast retransmission itself.
             send = send.max(mss);
         }
         self.window = Some(pipe + send);
     }
 
-    pub(super) fn window(&self) -> Option<u32> {
+    pub(crate) fn window(&self) -> Option<u32> {
         self.window
     }
 }

@@ -104,10 +104,9 @@ struct Reordering {
 struct Probe {
     /// When one is due; else [`NEVER`].
     at: Instant,
-    /// TLP.end_seq: where the one ends that was sent.
-    end: Option<SeqNum>,
-    /// TLP.is_retrans.
-    again: bool,
+    /// TLP.end_seq: where the one ends that was sent; and TLP.is_retrans. (Together they take the
+    /// room of the first.)
+    sent: Option<(SeqNum, bool)>,
     /// SND.NXT and SND.UNA when `at` was set: progress sets it anew.
     set_at: (SeqNum, SeqNum),
 }
@@ -115,8 +114,7 @@ struct Probe {
 /// An `Option` would take twice the room, in every connection.
 const NEVER: Instant = Instant::FAR_FUTURE;
 
-const NO_PROBE: Probe =
-    Probe { at: NEVER, end: None, again: false, set_at: (SeqNum(0), SeqNum(0)) };
+const NO_PROBE: Probe = Probe { at: NEVER, sent: None, set_at: (SeqNum(0), SeqNum(0)) };
 
 struct Episode {
     undo: Undo,
@@ -162,7 +160,7 @@ impl LossRecovery for Rack {
         }
         self.measure(ack);
         // A duplicate of a probe (§7.4.2) tells nothing of this recovery.
-        let dsack = ack.dsack.filter(|dsack| Some(dsack.right) != self.probe.end);
+        let dsack = ack.dsack.filter(|dsack| Some(dsack.right) != self.probe.end());
         let twice = match (&mut self.episode, dsack) {
             (Some(episode), Some(dsack)) => episode.undo.hear(dsack),
             _ => false,
@@ -212,7 +210,7 @@ impl LossRecovery for Rack {
             return None;
         }
         let quiet = self.phase == Phase::Open && !board.is_empty() && board.tally().sacked == 0;
-        self.probe.schedule(at, quiet && self.probe.end.is_none(), board);
+        self.probe.schedule(at, quiet && self.probe.sent.is_none(), board);
         let due = self.reorder_at.min(self.probe.at);
         (due != NEVER).then_some(due)
     }
@@ -243,7 +241,7 @@ impl LossRecovery for Rack {
     }
 
     fn probed(&mut self, nxt: SeqNum, again: bool) {
-        (self.probe.end, self.probe.again) = (Some(nxt), again);
+        self.probe.sent = Some((nxt, again));
     }
 
     fn reduce(&mut self, ssthresh: u32, delivered: u32, at: &Moment, board: &Scoreboard) {
@@ -517,14 +515,20 @@ impl Probe {
         self.set_at = (at.nxt, at.una);
     }
 
+    fn end(&self) -> Option<SeqNum> {
+        self.sent.map(|(end, _)| end)
+    }
+
     /// §7.4: whether the probe has repaired a loss.
     fn acked(&mut self, ack: &AckSeen) -> bool {
-        let Some(end) = self.end.filter(|end| ack.at.una.ge(*end)) else { return false };
+        let Some((end, again)) = self.sent.filter(|(end, _)| ack.at.una.ge(*end)) else {
+            return false;
+        };
         let twice = ack.dsack.is_some_and(|dsack| dsack.right == end);
-        let repaired = self.again && !twice && ack.at.una.gt(end);
+        let repaired = again && !twice && ack.at.una.gt(end);
         let plain_duplicate = ack.duplicate && ack.delivery.sacked == 0;
-        if !self.again || twice || repaired || plain_duplicate {
-            self.end = None;
+        if !again || twice || repaired || plain_duplicate {
+            self.sent = None;
         }
         repaired
     }

@@ -166,19 +166,22 @@ fn an_echo_reduces_the_window_once_in_a_round_trip() {
     assert_eq!(before, 10);
     script.inject(seg("AE").ack(1461));
     let info = script.info().unwrap();
-    assert_eq!((info.cwnd, info.ssthresh, info.ca_state), (7, 7, CaState::Cwr));
-    script.inject(seg("AE").ack(1 + 2 * 1460));
-    script.inject(seg("AE").ack(1 + 3 * 1460));
-    assert_eq!(script.info().unwrap().cwnd, 7, "once");
+    assert_eq!((info.ssthresh, info.ca_state), (7, CaState::Cwr));
     script.expect_nothing();
-    script.inject(seg("A").ack(1 + 4 * 1460));
+    script.inject(seg("AE").ack(1 + 2 * 1460));
+    // RFC 6937 §3: while ten arrive, seven are sent. The first says CWR.
     script.expect(seg("AW").seq(14_601).len(1460));
-    script.inject(seg("A").ack(1 + 5 * 1460));
+    script.inject(seg("AE").ack(1 + 3 * 1460));
     script.expect(seg("A").seq(16_061).len(1460));
-    script.inject(seg("A").ack(13_141));
+    for acked in 4..=9 {
+        script.inject(seg("A").ack(1 + acked * 1460));
+    }
+    assert_eq!(script.drain().len(), 4);
     // The last of the round trip: the CWR came behind it.
     script.inject(seg("AE").ack(14_601));
-    assert_eq!(script.info().unwrap().cwnd, 7, "once");
+    script.expect(seg("A").len(1460));
+    let info = script.info().unwrap();
+    assert_eq!((info.cwnd, info.ssthresh, info.unacked), (7, 7, 7), "once");
     script.inject(seg("A").ack(16_061));
     let info = script.info().unwrap();
     assert_eq!((info.ca_state, info.delivered_ce), (CaState::Open, 4));
