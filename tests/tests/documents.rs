@@ -52,3 +52,27 @@ fn the_functions_that_the_architecture_names_are_where_it_says() {
     }
     assert!(seen > 15, "only {seen} names were checked");
 }
+
+/// The table of TCP's defaults names fields and variants that there are.
+#[test]
+fn the_defaults_that_are_listed_exist() {
+    let text = std::fs::read_to_string(root().join("doc/src/defaults.md")).unwrap();
+    let code = |file| std::fs::read_to_string(root().join("tcp/src").join(file)).unwrap();
+    let (config, settings, tuning) = (code("config.rs"), code("settings.rs"), code("tuning.rs"));
+    let mut seen = 0;
+    for row in text.lines().filter(|row| row.starts_with("| ")).skip(2) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        for name in [cells[3], cells[4]].iter().flat_map(|cell| cell.split(", ")) {
+            let name = name.trim_matches('`');
+            let (place, wanted) = match name.split_once("::") {
+                Some(("Setting", variant)) => (&settings, format!("    {variant}(")),
+                Some(("Tuning", variant)) => (&tuning, format!("    {variant}(")),
+                _ if name.is_empty() => continue,
+                _ => (&config, format!("    pub {name}: ")),
+            };
+            assert!(place.contains(&wanted), "there is no {name}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 40, "only {seen} names were checked");
+}

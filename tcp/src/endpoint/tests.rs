@@ -12,6 +12,7 @@ mod cookies;
 mod ecn;
 mod hostile;
 mod limits;
+mod observed;
 mod opening;
 mod options;
 mod path;
