@@ -14,11 +14,6 @@ mod whole {
              after_a_long_silence_the_window_is_small a_segment_without_a_timestamp_is_dropped",
             "as Linux: see `deviations`",
         ),
-        (
-            "no_slow_start_after_retransmission_timeout after_a_timeout_slow_start_ends_at_half",
-            "without SACK, F-RTO's two new segments fill the window for what the duplicate ACKs for \
-             them say is lost, until the next timeout (RFC 5682 §2.1 (3a) wants three segments)",
-        ),
     ]);
 }
 

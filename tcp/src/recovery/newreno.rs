@@ -50,7 +50,12 @@ enum Frto {
     First,
     /// Step 2: its acknowledgment came; new data is sent, and the next acknowledgment tells.
     NewData,
+    /// Step 3 (a): duplicate ACKs did, one for each segment of the new data.
+    Refuted,
 }
+
+/// Segments of new data in step 2 (b).
+const NEW_SEGMENTS: u32 = 2;
 
 impl LossRecovery for ThreeDuplicates {
     fn acked(&mut self, ack: &AckSeen, board: &mut Scoreboard) -> Change {
@@ -119,8 +124,16 @@ impl ThreeDuplicates {
     fn duplicate(&mut self, ack: &AckSeen, board: &mut Scoreboard) -> Change {
         self.delivered = ack.at.mss;
         match self.phase {
+            // RFC 5682 §2.1: the timeout was right.
+            Phase::Loss { recover, frto: Frto::NewData | Frto::Refuted } => {
+                // (3a): the new data has left the network, and makes room for what was lost.
+                let left = board.left_network() + ack.at.mss;
+                board.set_left_network(left.min(NEW_SEGMENTS * ack.at.mss));
+                self.phase = Phase::Loss { recover, frto: Frto::Refuted };
+                return Change::None;
+            }
             Phase::Loss { recover, .. } => {
-                // RFC 5682 §2.1 (2a), (3a): the timeout was right.
+                // (2a).
                 self.phase = Phase::Loss { recover, frto: Frto::Off };
                 return Change::None;
             }
