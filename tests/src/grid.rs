@@ -8,7 +8,7 @@ use std::time::Duration;
 use ip::{Readiness, SocketError};
 use netdev::{GilbertElliott, Instant, Probability};
 use tcp::testing::{LinkConfig, Side, World, pattern};
-use tcp::{Config, Tcp};
+use tcp::{Config, Streams, Tcp};
 
 /// A packet on the wire, in bytes.
 const PACKET: u64 = 1500;
@@ -95,6 +95,12 @@ impl Bursts {
 impl Path {
     /// A world with this path between two TCPs of the same making.
     pub fn world(&self, config: &Config, seed: u64) -> World {
+        let [a, b] = [1, 2].map(|n| Box::new(Tcp::new(config.clone(), seed << 8 | n)));
+        self.world_of(a, b, seed)
+    }
+
+    /// A world with this path between any two TCPs.
+    pub fn world_of(&self, a: Box<dyn Streams>, b: Box<dyn Streams>, seed: u64) -> World {
         let bytes = (self.bandwidth / 8).max(1);
         let link = LinkConfig {
             latency: self.rtt / 2,
@@ -106,7 +112,6 @@ impl Path {
             queue: self.rtt + Duration::from_nanos(QUEUED * PACKET * 1_000_000_000 / bytes),
             ..LinkConfig::default()
         };
-        let [a, b] = [1, 2].map(|n| Box::new(Tcp::new(config.clone(), seed << 8 | n)));
         let mut world = World::with_link(seed, link, a, b);
         if self.trouble.bursts > 0.0 {
             let mut bursts = Bursts::new(self.trouble.bursts, seed);
@@ -115,12 +120,16 @@ impl Path {
         world
     }
 
-    /// Sends `len` bytes from one end to the other, compares each, and closes both ends.
+    /// As [`Path::transfer_in`], between two TCPs of the same making.
+    pub fn transfer(&self, config: &Config, len: usize, seed: u64) -> Outcome {
+        self.transfer_in(self.world(config, seed), len)
+    }
+
+    /// Sends `len` bytes from A, which connects, to B; compares each, and closes both ends.
     ///
     /// # Panics
     /// Where a byte is wrong, the transfer stops, or something is left of the connection.
-    pub fn transfer(&self, config: &Config, len: usize, seed: u64) -> Outcome {
-        let mut world = self.world(config, seed);
+    pub fn transfer_in(&self, mut world: World, len: usize) -> Outcome {
         let pair = world.connect_pair(80);
         let start = world.now();
         let mut sent = 0;
@@ -173,11 +182,14 @@ impl Path {
         };
         let time = end - start;
         let info = world.a.info(pair.a).expect("an open socket");
+        // TCPs that others wrote count none.
+        let counters = world.a.tcp.counters();
+        let timeouts = counters.iter().find(|counter| counter.name == "retransmission timeouts");
         let outcome = Outcome {
             time,
             goodput: len as f64 * 8.0 / time.as_secs_f64(),
             retransmitted: info.total_retrans,
-            timeouts: world.a.counter("retransmission timeouts"),
+            timeouts: timeouts.map_or(0, |counter| counter.count),
         };
         world.a.close(pair.a);
         assert!(

@@ -1,5 +1,7 @@
 //! Transfers over a grid of paths, on virtual time: every one ends with the right bytes, and how
-//! much of each path it used is held against `snapshots/grid.txt`.
+//! much of each path it used is held against a snapshot. Between two of ours this is
+//! `snapshots/grid.txt`; between ours and smoltcp's, which knows neither our mistakes nor SACK when
+//! it sends, a coarser grid in both directions, `snapshots/grid_smoltcp.txt`.
 //!
 //! Runs follow from their seeds, so that the tables are the same each time, to the last digit:
 //! no difference is tolerated.
@@ -13,13 +15,19 @@
 //! `TAPIP_GRID=full` runs transfers that are sixteen times as long, for each congestion control
 //! and more sizes of buffers, and prints the tables; it compares nothing.
 
+#[path = "../../tcp/tests/smoltcp_streams/mod.rs"]
+mod smoltcp_streams;
+
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tcp::{CONGESTION_CONTROLS, Config, Sizes};
+use smoltcp::socket::tcp::CongestionControl;
+use smoltcp_streams::SmolTcp;
+use tcp::testing::{Side, World};
+use tcp::{CONGESTION_CONTROLS, Config, Sizes, Streams, Tcp};
 use tests::grid::{Path, Trouble};
 
 const MBIT: u64 = 1_000_000;
@@ -49,11 +57,52 @@ const BANDWIDTHS: &[(&str, u64, usize)] = &[
 const ROUND_TRIPS: &[(&str, u64)] =
     &[("0.05 ms", 50), ("1 ms", 1000), ("20 ms", 20_000), ("100 ms", 100_000), ("300 ms", 300_000)];
 
+/// Those of the grid with smoltcp.
+const SMOLTCP_TROUBLES: &[&str] =
+    &["clean", "loss 1%", "loss 10%", "bursts 1%", "late 5%", "twice 5%", "all"];
+const SMOLTCP_BANDWIDTHS: &[(&str, u64, usize)] = &[
+    ("1 Mbit/s", MBIT, 100_000),
+    ("100 Mbit/s", 100 * MBIT, 1_000_000),
+    ("10 Gbit/s", 10_000 * MBIT, 2_000_000),
+];
+const SMOLTCP_ROUND_TRIPS: &[(&str, u64)] =
+    &[("0.05 ms", 50), ("20 ms", 20_000), ("300 ms", 300_000)];
+/// smoltcp's receive buffer in bytes: its window is scaled.
+const SMOLTCP_BUFFER: usize = 512 << 10;
+
 /// One cell of a table.
 struct Cell {
     path: Path,
     config: Config,
     len: usize,
+    ends: Ends,
+}
+
+/// Whose TCPs they are.
+#[derive(Clone, Copy)]
+enum Ends {
+    /// Ours sends, and ours receives.
+    Ours,
+    /// Ours connects and sends, and smoltcp's receives.
+    ToSmoltcp,
+    /// smoltcp's connects and sends, and ours receives.
+    FromSmoltcp,
+}
+
+impl Cell {
+    fn world(&self, seed: u64) -> World {
+        let ours = || Box::new(Tcp::new(self.config.clone(), seed << 8 | 1));
+        match self.ends {
+            Ends::Ours => self.path.world(&self.config, seed),
+            Ends::ToSmoltcp => self.path.world_of(ours(), smoltcp_at(Side::B, seed), seed),
+            Ends::FromSmoltcp => self.path.world_of(smoltcp_at(Side::A, seed), ours(), seed),
+        }
+    }
+}
+
+fn smoltcp_at(side: Side, seed: u64) -> Box<dyn Streams> {
+    let IpAddr::V4(addr) = side.addr() else { panic!("not an IPv4 host: {side:?}") };
+    Box::new(SmolTcp::new(addr, CongestionControl::Reno, SMOLTCP_BUFFER, seed))
 }
 
 struct Table {
@@ -68,12 +117,23 @@ fn every_transfer_ends_right_and_uses_what_it_did() {
     let tables = if is_full { full() } else { sample() };
     let text = run(&tables);
     println!("{text}");
-    if is_full {
-        return;
+    if !is_full {
+        hold(&text, "grid.txt");
     }
-    let file = snapshot();
+}
+
+#[test]
+fn against_smoltcp_every_transfer_ends_right_both_ways() {
+    let text = run(&smoltcp());
+    println!("{text}");
+    hold(&text, "grid_smoltcp.txt");
+}
+
+/// Compares with a snapshot, or writes it.
+fn hold(text: &str, name: &str) {
+    let file = tests::workspace().join("tests/snapshots").join(name);
     if std::env::var("TAPIP_SNAPSHOT").is_ok_and(|value| value == "update") {
-        std::fs::write(&file, &text).expect("the snapshot is written");
+        std::fs::write(&file, text).expect("the snapshot is written");
         return;
     }
     let before = std::fs::read_to_string(&file).unwrap_or_default();
@@ -82,13 +142,9 @@ fn every_transfer_ends_right_and_uses_what_it_did() {
     }
     assert!(
         before == text,
-        "not what tests/snapshots/grid.txt says; if that is meant, update it: \
+        "not what tests/snapshots/{name} says; if that is meant, update it: \
          TAPIP_SNAPSHOT=update cargo test -p tests --test grid"
     );
-}
-
-fn snapshot() -> PathBuf {
-    tests::workspace().join("tests/snapshots/grid.txt")
 }
 
 /// What runs each time.
@@ -118,7 +174,7 @@ fn paths(title: &str, config: &Config, longer: usize) -> Table {
             let rtt = Duration::from_micros(micros);
             let cell = |&(_, trouble): &(&str, Trouble)| {
                 let path = Path { bandwidth, rtt, trouble };
-                Cell { path, config: config.clone(), len: len * longer }
+                Cell { path, config: config.clone(), len: len * longer, ends: Ends::Ours }
             };
             let name = format!("{bandwidth_name:>10} {rtt_name:>8}");
             rows.push((name, TROUBLES.iter().map(cell).collect()));
@@ -141,12 +197,38 @@ fn buffers(config: &Config, longer: usize) -> Table {
     ] {
         let rtt = Duration::from_millis(millis);
         let path = Path { bandwidth, rtt, trouble: Trouble { loss, ..NONE } };
-        let cell =
-            |kib: usize| Cell { path, config: with_buffers(config, kib << 10), len: len * longer };
+        let cell = |kib: usize| {
+            let config = with_buffers(config, kib << 10);
+            Cell { path, config, len: len * longer, ends: Ends::Ours }
+        };
         rows.push((name.to_string(), sizes.map(cell).into()));
     }
     let columns = sizes.map(|kib| format!("{kib} KiB")).into();
     Table { title: "sizes of both buffers, cubic".to_string(), columns, rows }
+}
+
+/// A coarser grid, with smoltcp as the receiver and as the sender.
+fn smoltcp() -> Vec<Table> {
+    let wanted = |name: &str| SMOLTCP_TROUBLES.contains(&name);
+    let troubles: Vec<_> = TROUBLES.iter().filter(|(name, _)| wanted(name)).collect();
+    [("from ours to smoltcp", Ends::ToSmoltcp), ("from smoltcp to ours", Ends::FromSmoltcp)]
+        .map(|(title, ends)| {
+            let mut rows = Vec::new();
+            for &(bandwidth_name, bandwidth, len) in SMOLTCP_BANDWIDTHS {
+                for &(rtt_name, micros) in SMOLTCP_ROUND_TRIPS {
+                    let rtt = Duration::from_micros(micros);
+                    let cell = |&&(_, trouble): &&(&str, Trouble)| {
+                        let path = Path { bandwidth, rtt, trouble };
+                        Cell { path, config: Config::default(), len, ends }
+                    };
+                    let name = format!("{bandwidth_name:>10} {rtt_name:>8}");
+                    rows.push((name, troubles.iter().map(cell).collect()));
+                }
+            }
+            let columns = troubles.iter().map(|(name, _)| (*name).to_string()).collect();
+            Table { title: title.to_string(), columns, rows }
+        })
+        .into()
 }
 
 fn with_buffers(config: &Config, bytes: usize) -> Config {
@@ -169,7 +251,8 @@ fn run(tables: &[Table]) -> String {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     cells.get(number).map(|cell| (number, cell))
                 } {
-                    let outcome = cell.path.transfer(&cell.config, cell.len, number as u64 + 1);
+                    let world = cell.world(number as u64 + 1);
+                    let outcome = cell.path.transfer_in(world, cell.len);
                     let share = outcome.goodput / cell.path.bandwidth as f64;
                     assert!(share < 0.97, "{:?}: more than there is: {share}", cell.path);
                     shares.lock().unwrap_or_else(PoisonError::into_inner)[number] = share;

@@ -8,7 +8,7 @@ use smoltcp::socket::tcp::{Socket, State as SmolState};
 use tcp::{Info, Input, ReceiveFlags, SendFlags, Setting, Settings, Shutdown, Streams};
 
 use super::user::{Role, info_of, is_ready};
-use super::{ADDR, SmolTcp, tell};
+use super::{SmolTcp, tell};
 
 impl Streams for SmolTcp {
     fn open(&mut self) -> Result<Handle, SocketError> {
@@ -107,8 +107,9 @@ impl Streams for SmolTcp {
             self.sockets.remove(inner);
             return Err(SocketError::Invalid);
         }
+        let local = SocketAddr::new(self.addr.into(), port);
         let user = self.user(socket)?;
-        user.local = Some(SocketAddr::new(ADDR.into(), port));
+        user.local = Some(local);
         let seen = SmolState::SynSent;
         user.role = Role::Connection { socket: inner, seen, read_shut: false };
         self.run(now, out);

@@ -24,12 +24,10 @@ use tcp::Setting;
 use device::Queues;
 use user::{Role, User};
 
-const ADDR: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 /// How many sockets of a listener wait for a SYN.
 const LISTENING: usize = 4;
 /// How many of a listener's sockets there are in all.
 const MAX_POOL: usize = 64;
-const RECEIVE_BUFFER: usize = 65_535;
 const SEND_BUFFER: usize = 256 * 1024;
 
 thread_local! {
@@ -45,7 +43,10 @@ fn timestamp() -> u32 {
 pub(crate) struct SmolTcp {
     iface: Interface,
     queues: Queues,
+    addr: Ipv4Addr,
     seed: u64,
+    congestion: CongestionControl,
+    receive_buffer: usize,
     sockets: SocketSet<'static>,
     users: BTreeMap<u32, User>,
     next: u32,
@@ -57,13 +58,21 @@ pub(crate) struct SmolTcp {
 }
 
 impl SmolTcp {
-    /// A host with the address that a [`Script`](tcp::testing::Script) gives it.
-    pub(crate) fn new(seed: u64) -> SmolTcp {
+    /// A host with an address, and what its sockets begin with: the receive buffer is in bytes.
+    pub(crate) fn new(
+        addr: Ipv4Addr,
+        congestion: CongestionControl,
+        receive_buffer: usize,
+        seed: u64,
+    ) -> SmolTcp {
         let mut queues = Queues::new();
         SmolTcp {
-            iface: interface(seed, &mut queues, Instant::ZERO),
+            iface: interface(addr, seed, &mut queues, Instant::ZERO),
             queues,
+            addr,
             seed,
+            congestion,
+            receive_buffer,
             sockets: SocketSet::new(Vec::new()),
             users: BTreeMap::new(),
             next: 0,
@@ -97,10 +106,9 @@ impl SmolTcp {
 
     fn add_socket(&mut self, told: &[Setting]) -> SocketHandle {
         let buffer = |bytes| SocketBuffer::new(vec![0; bytes]);
-        let mut socket = Socket::new(buffer(RECEIVE_BUFFER), buffer(SEND_BUFFER));
+        let mut socket = Socket::new(buffer(self.receive_buffer), buffer(SEND_BUFFER));
         socket.set_tsval_generator(Some(timestamp));
-        // As without the feature that the cases on congestion control need.
-        socket.set_congestion_control(CongestionControl::None);
+        socket.set_congestion_control(self.congestion);
         for setting in told {
             tell(&mut socket, setting);
         }
@@ -110,11 +118,11 @@ impl SmolTcp {
     /// Lets smoltcp do what there is to do, and finds out what that changed.
     fn run(&mut self, now: Instant, out: &mut dyn Output) {
         CLOCK.set(now);
-        let mtu = out.route(now, ADDR.into(), None).map_or(self.queues.mtu, |route| route.mtu);
+        let mtu = out.route(now, self.addr.into(), None).map_or(self.queues.mtu, |route| route.mtu);
         if mtu != self.queues.mtu {
             // It asks for the MTU once.
             self.queues.mtu = mtu;
-            self.iface = interface(self.seed, &mut self.queues, now);
+            self.iface = interface(self.addr, self.seed, &mut self.queues, now);
         }
         let at = to_smoltcp(now);
         loop {
@@ -214,12 +222,12 @@ impl SmolTcp {
 }
 
 /// smoltcp's interface, with the one address.
-fn interface(seed: u64, queues: &mut Queues, now: Instant) -> Interface {
+fn interface(addr: Ipv4Addr, seed: u64, queues: &mut Queues, now: Instant) -> Interface {
     let mut hardware = Config::new(HardwareAddress::Ip);
     hardware.random_seed = seed;
     let mut iface = Interface::new(hardware, queues, to_smoltcp(now));
     iface.update_ip_addrs(|addrs| {
-        addrs.push(IpCidr::new(ADDR.into(), 24)).expect("room for one");
+        addrs.push(IpCidr::new(addr.into(), 24)).expect("room for one");
     });
     iface
 }
