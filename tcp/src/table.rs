@@ -124,12 +124,20 @@ impl Table {
     /// Whether a socket may bind there: nobody else has it, or (SO_REUSEADDR) all who have it
     /// agree and none of them listens.
     fn may_bind(&self, local: SocketAddr, reuse: bool) -> bool {
-        let in_use = self.local_ports.contains_key(&local.port());
         let mut others = self.bound.get(&local.port()).into_iter().flatten();
         let clash = others.any(|other| {
             overlap(other.addr, local.ip()) && (other.listens || !(other.reuse && reuse))
         });
-        !clash && (reuse || !in_use)
+        !clash && (reuse || !self.has_connection_at(local))
+    }
+
+    /// Whether a connection has the port on that address. Looks at all of them only where one has
+    /// the port on any.
+    fn has_connection_at(&self, local: SocketAddr) -> bool {
+        let here = |tuple: &Tuple| {
+            tuple.local_port == local.port() && overlap(tuple.local_addr, local.ip())
+        };
+        self.local_ports.contains_key(&local.port()) && self.connections.keys().any(here)
     }
 
     /// Binds a socket, for port 0 to an ephemeral one that nobody at all has anything to do with.
