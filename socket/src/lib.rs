@@ -131,6 +131,8 @@
 mod bell;
 mod calls;
 mod configure;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod core;
 mod drop_reason;
 mod error;
