@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use netdev::{Cast, Counter, Instant, Packet};
 
-use crate::{Cause, Datagram, DropReason, Header, IfIndex, Interface, Quoted, RouteEntry};
+use crate::{
+    Cause, Datagram, DropReason, Header, IfIndex, Interface, Nat, NatView, Quoted, RouteEntry,
+};
 
 /// What IP needs from below: interfaces that take datagrams for a next hop.
 pub trait NextHop {
@@ -81,6 +83,18 @@ pub trait Internet: Send {
 
     /// Every counter, the ones at zero too.
     fn counters(&self) -> Vec<Counter>;
+
+    /// The address translation, where there is one.
+    fn nat(&self, now: Instant) -> Option<NatView> {
+        let _ = now;
+        None
+    }
+
+    /// A datagram that was sent to a next hop comes back, since that does not answer: gives it
+    /// back the addresses that its source knows, where forwarding has changed them.
+    fn undo(&self, packet: &mut Packet) {
+        let _ = packet;
+    }
 }
 
 /// What became of a received datagram.
@@ -169,6 +183,8 @@ pub enum Change {
     Leave(IfIndex, IpAddr),
     /// Whether datagrams for others are forwarded.
     Forwarding(bool),
+    /// Hide the hosts behind one interface from those behind another, or no longer.
+    Nat(Option<Nat>),
 }
 
 /// Why a change was refused.

@@ -10,6 +10,7 @@ netdev::reasons! {
         Received = "datagrams received",
         Delivered = "datagrams delivered",
         Forwarded = "datagrams forwarded",
+        Translated = "datagrams translated",
         Sent = "datagrams sent",
         Unsendable = "datagrams refused to their sender",
         LoopedBack = "group datagrams looped back",

@@ -42,5 +42,11 @@ netdev::reasons! {
         NoRoute = "no route",
         /// Too long to forward, and DF is set.
         FragmentationNeeded = "fragmentation needed",
+        /// Nobody behind the address translation has asked for it.
+        NatFiltered = "not asked for by who is behind the address translation",
+        /// No room for another session behind the address translation.
+        NatFull = "address translation table full",
+        /// A protocol whose endpoints cannot be translated, or a header that names none.
+        NatProtocol = "nothing to translate the address by",
     }
 }

@@ -3,6 +3,7 @@
 use netdev::{Cast, Instant, Packet, Segmentation, checksum};
 
 use crate::counters::Traffic;
+use crate::nat::Rewrite;
 use crate::output::Segments;
 use crate::settings::MAX_DATAGRAM;
 use crate::ways::next_hop;
@@ -14,26 +15,31 @@ const TTL: usize = 8;
 const CHECKSUM: usize = 10;
 
 impl Router {
-    /// Forwards `packet`, which came in by `iface` for one other host.
+    /// Forwards `packet`, which came in by `iface` for one other host: for the one that it names,
+    /// or the one that `translation` says it is really for.
     pub(crate) fn forward(
         &mut self,
         now: Instant,
         iface: IfIndex,
         ip: Ipv4Fields,
         mut packet: Packet,
+        translation: Option<Rewrite>,
         below: &mut dyn NextHop,
     ) -> Input {
+        let inbound = translation.and_then(|rewrite| rewrite.ends.dst);
+        let dst = inbound.map_or(ip.dst, |end| end.addr);
         // `checks::destination` lets no other frame come this far.
         let cast = Cast::Unicast;
         // RFC 1812 §5.3.1: a router that would bring it to zero drops it.
         if ip.ttl.0 <= 1 {
             return self.refuse(DropReason::TtlExceeded, Cause::TtlExceeded, cast, packet);
         }
-        let way = self.table_route(ip.dst).and_then(|entry| {
+        let way = self.table_route(dst).and_then(|entry| {
             let out = self.interfaces.up(entry.iface).filter(|out| !out.loopback)?;
-            Some((out.index, out.mtu, next_hop(ip.dst, entry, out)))
+            let hop = next_hop(dst, entry, out);
+            Some((out.index, out.mtu, hop, self.source(out, entry.gateway.unwrap_or(dst.into()))))
         });
-        let Some((out, mtu, hop @ Hop::Neighbour(next))) = way else {
+        let Some((out, mtu, hop @ Hop::Neighbour(next), own)) = way else {
             return self.refuse(DropReason::NoRoute, Cause::NetworkUnreachable, cast, packet);
         };
 
@@ -46,17 +52,31 @@ impl Router {
             }
         }
 
+        let translation = match translation {
+            Some(translation) => Some(translation),
+            None => match self.nat_outbound(now, (iface, out), own, &ip, &packet) {
+                Ok(translation) => translation,
+                Err(reason) => return self.nat_refuse(reason, packet),
+            },
+        };
+
         // RFC 1812 §5.2.7.2: its source could have sent it to the next hop itself.
         let from = self.interfaces.get(iface);
         let net = from.and_then(|from| from.network_of(ip.src.into()));
-        let detour = out == iface && next != ip.src && net.is_some_and(|net| net.contains(next));
+        let detour = out == iface
+            && translation.is_none()
+            && next != ip.src
+            && net.is_some_and(|net| net.contains(next));
         let redirect = detour.then(|| {
             let cause = Cause::Redirect { gateway: next, host: true };
             Report { cause, packet: packet.clone(), cast }
         });
 
         decrement_ttl(&mut packet);
-        let ip = Ipv4Fields { ttl: Ttl(ip.ttl.0 - 1), ..ip };
+        let mut ip = Ipv4Fields { ttl: Ttl(ip.ttl.0 - 1), ..ip };
+        if let Some(rewrite) = translation {
+            self.nat_apply(&rewrite, &mut ip, &mut packet);
+        }
         self.counts.traffic(Traffic::Forwarded);
         tracing::trace!(src = %ip.src, dst = %ip.dst, %out, ?hop, ttl = ip.ttl.0, "forward");
         self.emit(now, &ip, packet, (out, hop, mtu), below);

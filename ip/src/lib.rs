@@ -43,11 +43,11 @@
 //! RFC 791; RFC 1122 §3 (hosts); RFC 1812 §5 (routers), with RFC 2644; RFC 1112 §6 and §7 without
 //! IGMP; RFC 919 (broadcasts); RFC 1191 (path MTUs); RFC 1624 (checksums in place); RFC 3021
 //! (prefixes of 31 bits); RFC 3168 §5.3 (ECN in fragments); RFC 5722 (overlaps); RFC 6864 and
-//! RFC 7739 (IDs). Where it does something else: [`deviations`].
+//! RFC 7739 (IDs); RFC 4787, RFC 5382 and RFC 5508 (translating addresses, `nat.rs`). Where it does something else: [`deviations`].
 //!
 //! # What it does not do
 //! IPv6; IGMP; filling in "record route" and "timestamp"; following source routes; several paths
-//! at once, or routes by source; translating addresses.
+//! at once, or routes by source.
 //!
 //! # Example
 //! ```
@@ -104,6 +104,7 @@ mod header;
 mod ident;
 mod interfaces;
 mod learnt;
+mod nat;
 mod options;
 mod output;
 mod pmtu;
@@ -128,6 +129,7 @@ pub use cause::Cause;
 pub use config::{Cidr, Interface, ParseCidrError, RouteEntry, RouteOrigin};
 pub use drop_reason::DropReason;
 pub use header::{Datagram, Ecn, Header, IfIndex, Options, Protocol, Tos, Ttl};
+pub use nat::{Filtering, Nat, NatSession, NatView};
 pub use quoted::Quoted;
 pub use router::Router;
 pub use settings::Config;

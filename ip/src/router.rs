@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use netdev::{Cast, Counter, Instant, Packet};
+use netdev::{Cast, Counter, Instant, Packet, sooner};
 
 use crate::checks::{self, Destination};
 use crate::counters::{Counters, Traffic};
 use crate::groups::Groups;
 use crate::ident::Ident;
 use crate::interfaces::Interfaces;
+use crate::nat::{NatView, Table};
 use crate::pmtu::PathMtus;
 use crate::reassembly::{Outcome, Reassembly};
 use crate::redirects::Redirects;
@@ -32,6 +33,8 @@ pub struct Router {
     pub(crate) path_mtus: PathMtus,
     pub(crate) reassembly: Reassembly,
     pub(crate) ident: Ident,
+    pub(crate) nat: Option<Table>,
+    pub(crate) seed: u64,
     pub(crate) counts: Counters,
 }
 
@@ -48,6 +51,8 @@ impl Router {
             path_mtus: PathMtus::new(&config),
             reassembly: Reassembly::new(&config),
             ident: Ident::new(seed),
+            nat: None,
+            seed,
             counts: Counters::default(),
             config,
         }
@@ -75,42 +80,97 @@ impl Router {
         if let Err(cause) = options::check(ip.options.as_wire()) {
             return Ok(self.refuse(DropReason::Options, cause, cast, packet));
         }
-        match to {
-            Destination::Elsewhere => Ok(self.forward(now, iface, ip, packet, below)),
-            Destination::Here(cast) if ip.is_fragment() => {
-                self.collect(now, iface, cast, &ip, &packet)
-            }
-            Destination::Here(cast) => {
-                packet.strip(ip.header_len());
-                Ok(self.deliver(iface, cast, &ip, ip.header_len(), packet))
+        let forwards = to == Destination::Elsewhere;
+        let waits = ip.is_fragment() && (!forwards || self.nat_wants_whole(iface, ip.dst));
+        if !waits {
+            return Ok(self.dispatch(now, iface, to, ip, packet, below));
+        }
+        match self.collect(now, cast, &ip, &packet)? {
+            None => Ok(Input::Consumed),
+            Some((fields, cast, payload)) => {
+                let to = if forwards { to } else { Destination::Here(cast) };
+                Ok(self.reassembled(now, iface, to, fields, payload, below))
             }
         }
     }
 
-    /// A fragment for this host.
+    /// A fragment that waits for the others; gives the datagram when it is the last.
     fn collect(
         &mut self,
         now: Instant,
-        iface: IfIndex,
         cast: Cast,
         ip: &Ipv4Fields,
         packet: &Packet,
-    ) -> Result<Input, DropReason> {
+    ) -> Result<Option<(Ipv4Fields, Cast, Packet)>, DropReason> {
         self.counts.traffic(Traffic::FragmentsReceived);
         let mut evicted = 0;
         let outcome = self.reassembly.add(now, ip, cast, packet, &mut evicted);
         self.counts.drops(DropReason::ReassemblyLimit, evicted);
         match outcome? {
-            Outcome::Waits => Ok(Input::Consumed),
+            Outcome::Waits => Ok(None),
             Outcome::Duplicate => {
                 self.counts.traffic(Traffic::DuplicateFragments);
-                Ok(Input::Consumed)
+                Ok(None)
             }
             Outcome::Whole { fields, cast, payload } => {
                 self.counts.traffic(Traffic::Reassembled);
-                Ok(self.deliver(iface, cast, &fields, fields.header_len(), payload))
+                Ok(Some((fields, cast, payload)))
             }
         }
+    }
+
+    /// A datagram whose fragments are all there. For this host it keeps the header of the first;
+    /// whoever is behind the address translation gets it with one that speaks of the whole.
+    fn reassembled(
+        &mut self,
+        now: Instant,
+        iface: IfIndex,
+        to: Destination,
+        fields: Ipv4Fields,
+        mut payload: Packet,
+        below: &mut dyn NextHop,
+    ) -> Input {
+        if self.nat.is_none() {
+            let cast = if let Destination::Here(cast) = to { cast } else { Cast::Unicast };
+            return self.deliver(iface, cast, &fields, fields.header_len(), payload);
+        }
+        let whole = Ipv4Fields {
+            // It came in pieces, and may leave in pieces.
+            dont_fragment: false,
+            more_fragments: false,
+            total_len: fields.header_len() + payload.len(),
+            ..fields
+        };
+        whole.write(payload.prepend(whole.header_len()));
+        self.dispatch(now, iface, to, whole, payload, below)
+    }
+
+    /// A whole datagram, or a fragment for another host: to its transport, or to the next hop.
+    fn dispatch(
+        &mut self,
+        now: Instant,
+        iface: IfIndex,
+        to: Destination,
+        ip: Ipv4Fields,
+        mut packet: Packet,
+        below: &mut dyn NextHop,
+    ) -> Input {
+        if let Destination::Here(cast) = to {
+            let inbound = match cast {
+                Cast::Unicast => self.nat_inbound(now, iface, &ip, &packet),
+                Cast::Multicast | Cast::Broadcast => Ok(None),
+            };
+            match inbound {
+                Err(reason) => return self.nat_refuse(reason, packet),
+                Ok(Some(rewrite)) => {
+                    return self.forward(now, iface, ip, packet, Some(rewrite), below);
+                }
+                Ok(None) => {}
+            }
+            packet.strip(ip.header_len());
+            return self.deliver(iface, cast, &ip, ip.header_len(), packet);
+        }
+        self.forward(now, iface, ip, packet, None, below)
     }
 
     fn deliver(
@@ -246,13 +306,17 @@ impl Internet for Router {
     fn poll(&mut self, now: Instant, _below: &mut dyn NextHop) -> Vec<Report> {
         self.path_mtus.tidy(now);
         self.redirects.tidy(now);
+        if let Some(nat) = &mut self.nat {
+            nat.tidy(now);
+        }
         let given_up = self.reassembly.poll(now);
         self.counts.drops(DropReason::ReassemblyTimeout, given_up.count);
         given_up.reports
     }
 
     fn poll_at(&self) -> Option<Instant> {
-        self.reassembly.poll_at()
+        let nat = self.nat.as_ref().and_then(Table::poll_at);
+        sooner(self.reassembly.poll_at(), nat)
     }
 
     fn is_local(&self, addr: IpAddr) -> bool {
@@ -270,10 +334,15 @@ impl Internet for Router {
                 self.routes.derive(&self.interfaces);
                 // They may have been learnt of another network.
                 self.redirects.clear();
+                if let Some(nat) = &mut self.nat {
+                    let interfaces = &self.interfaces;
+                    nat.retain(|addr| interfaces.is_local(addr));
+                }
             }
             Change::RemoveInterface(index) => {
                 self.interfaces.remove(index)?;
                 self.groups.remove(index);
+                self.nat.take_if(|table| [table.nat.inside, table.nat.outside].contains(&index));
                 self.routes.derive(&self.interfaces);
                 self.redirects.clear();
             }
@@ -285,6 +354,7 @@ impl Internet for Router {
             }
             Change::Leave(iface, group) => self.groups.leave(iface, group)?,
             Change::Forwarding(on) => self.forwarding = on,
+            Change::Nat(nat) => self.set_nat(nat)?,
         }
         Ok(())
     }
@@ -302,5 +372,13 @@ impl Internet for Router {
 
     fn counters(&self) -> Vec<Counter> {
         self.counts.rows()
+    }
+
+    fn nat(&self, now: Instant) -> Option<NatView> {
+        self.nat_view(now)
+    }
+
+    fn undo(&self, packet: &mut Packet) {
+        self.nat_undo(packet);
     }
 }

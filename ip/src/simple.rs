@@ -249,6 +249,8 @@ impl Internet for SimpleHost {
             Change::Leave(iface, group) => self.groups.leave(iface, group),
             Change::Forwarding(false) => Ok(()),
             Change::Forwarding(true) => Err(Error::Unsupported("forward")),
+            Change::Nat(None) => Ok(()),
+            Change::Nat(Some(_)) => Err(Error::Unsupported("translate addresses")),
         }
     }
 

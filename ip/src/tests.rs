@@ -5,5 +5,6 @@ mod both;
 mod forwarding;
 mod fragmenting;
 mod learning;
+mod nat;
 mod reassembling;
 mod sending;

@@ -104,7 +104,7 @@ impl Router {
 
     /// RFC 1122 §3.3.4.3: an address on the network of the next hop, or another of the interface,
     /// or, where it has none at all, one of another interface.
-    fn source(&self, interface: &Interface, next: IpAddr) -> Option<Ipv4Addr> {
+    pub(crate) fn source(&self, interface: &Interface, next: IpAddr) -> Option<Ipv4Addr> {
         let near = interface.network_of(next).and_then(|own| v4(own.addr));
         let others = || self.interfaces.iter().filter(|other| other.up && !other.loopback);
         near.or_else(|| interface.first_addr()).or_else(|| others().find_map(Interface::first_addr))

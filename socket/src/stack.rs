@@ -261,7 +261,8 @@ impl Stack {
 
     /// A neighbour did not answer: whoever sent the datagram is told, a socket of this host by a
     /// call, another host by ICMP (RFC 1122 §2.3.2.2, §3.3.1).
-    fn unreachable(&mut self, now: Instant, packet: Packet) {
+    fn unreachable(&mut self, now: Instant, mut packet: Packet) {
+        self.ip.undo(&mut packet);
         match Quoted::parse(&packet) {
             Some(quoted) if self.ip.is_local(quoted.src) => {
                 self.tell_sender(now, Cause::HostUnreachable, &quoted);

@@ -73,6 +73,11 @@ impl Stack {
         self.ip.route(now, dst, None)
     }
 
+    /// The address translation, where there is one, with its sessions.
+    pub fn nat(&self, now: Instant) -> Option<ip::NatView> {
+        self.ip.nat(now)
+    }
+
     /// The neighbours of every interface.
     pub fn arp_entries(&self, now: Instant) -> Vec<(IfIndex, arp::Entry)> {
         let resolvers =
