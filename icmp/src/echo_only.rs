@@ -3,7 +3,7 @@
 use ip::{Datagram, Output, Report, Ttl};
 use netdev::{Counter, Counts, Instant};
 
-use crate::icmp::echo;
+use crate::icmp::answer;
 use crate::stat::Stat;
 use crate::wire::{self, Kind};
 use crate::{ControlMessages, DropReason, Input, Suppressed};
@@ -32,11 +32,12 @@ impl EchoOnly {
         match wire::parse(&datagram.payload)? {
             Kind::Echo => {
                 self.stats.add(Stat::EchoesIn);
-                echo(now, Ttl::DEFAULT, &datagram, out)?;
+                let reply = wire::echo_reply(&datagram.payload);
+                answer(now, Ttl::DEFAULT, &datagram, (reply, None), out)?;
                 self.stats.add(Stat::EchoesOut);
             }
             Kind::Reply => self.stats.add(Stat::RepliesIn),
-            Kind::Unanswered => return Err(DropReason::Unanswered),
+            Kind::Timestamp | Kind::Unanswered => return Err(DropReason::Unanswered),
             Kind::Error(_) => return Err(DropReason::Unsupported),
         }
         Ok(())

@@ -1,7 +1,9 @@
 //! The whole of ICMP: answers echoes, sends errors, reads errors.
 
-use ip::{Datagram, Header, Hop, Output, Protocol, Quoted, Report};
-use netdev::{Cast, Counter, Counts, Instant};
+use std::net::IpAddr;
+
+use ip::{Datagram, Header, Hop, Options, Output, Protocol, Quoted, Report};
+use netdev::{Cast, Counter, Counts, Instant, Packet};
 use tracing::{debug, trace};
 
 use crate::limit::Limit;
@@ -49,8 +51,16 @@ impl Icmp {
         match wire::parse(&datagram.payload)? {
             Kind::Echo => {
                 self.stats.add(Stat::EchoesIn);
-                echo(now, self.config.ttl, &datagram, out)?;
+                let reply = wire::echo_reply(&datagram.payload);
+                answer(now, self.config.ttl, &datagram, (reply, recorded(&datagram)), out)?;
                 self.stats.add(Stat::EchoesOut);
+                Ok(Input::Consumed)
+            }
+            Kind::Timestamp => {
+                self.stats.add(Stat::TimestampsIn);
+                let reply = wire::timestamp_reply(&datagram.payload, now);
+                answer(now, self.config.ttl, &datagram, (reply, recorded(&datagram)), out)?;
+                self.stats.add(Stat::TimestampsOut);
                 Ok(Input::Consumed)
             }
             Kind::Reply => {
@@ -89,12 +99,13 @@ impl Icmp {
     }
 }
 
-/// Sends the reply to an echo request from the address that was asked (RFC 1122 §3.2.2.6), with a
-/// TTL of its own: that of the request is nearly used up.
-pub(crate) fn echo(
+/// Sends the reply to a query from the address that was asked (RFC 1122 §3.2.2.6, §3.2.2.8), with
+/// a TTL of its own: that of the request is nearly used up.
+pub(crate) fn answer(
     now: Instant,
     ttl: ip::Ttl,
     datagram: &Datagram,
+    (reply, options): (Packet, Option<Options>),
     out: &mut dyn Output,
 ) -> Result<(), DropReason> {
     if datagram.cast != Cast::Unicast {
@@ -109,8 +120,19 @@ pub(crate) fn echo(
     let mut header = Header::new(own, peer, Protocol::ICMP);
     header.ttl = ttl;
     header.tos = datagram.header.tos.with_ecn(ip::Ecn::NotEct);
-    let reply = wire::echo_reply(&datagram.payload);
+    if let Some(options) = options {
+        header.options = options;
+    }
     out.send(now, &header, reply).map_err(|_| DropReason::EchoSource)
+}
+
+/// RFC 1122 §3.2.2.6: what records the way goes back with the reply, with this host in it, so that
+/// it tells of the whole round trip. IP has told the time already.
+fn recorded(datagram: &Datagram) -> Option<Options> {
+    match (datagram.header.options.is_empty(), datagram.header.dst) {
+        (false, IpAddr::V4(own)) => Some(wire::recordings(&datagram.header.options, own)),
+        _ => None,
+    }
 }
 
 /// The datagram that a received error is about, if it is one of ours.

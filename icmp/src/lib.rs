@@ -24,15 +24,16 @@
 //! 792, 1122 §3.2.2, 1812 §4.3 and §5.2.7, 1191 §4 (the MTU in 3/4), 6633 (no source quench).
 //!
 //! # What it does not do (yet)
-//! Timestamps (RFC 1122 §3.2.2.8: a host may), router discovery (RFC 1256), the extension
-//! structure of RFC 4884: it is behind the quote, and ignored.
+//! Router discovery (RFC 1256), the extension structure of RFC 4884: it is behind the quote, and
+//! ignored.
 //!
 //! # Deviations
 //! - RFC 1122 §3.2.2 forbids errors to a loopback source. Where the datagram never left the host
 //!   (127.0.0.1 to a closed port of itself) the source is one host, and its socket wants to know.
-//! - RFC 1122 §3.2.2.6 wants an echo reply to carry the request's record route, timestamp and
-//!   reversed source route. Replies carry no options: source routes are refused by IP anyway
-//!   (RFC 7126), and the others are for a later day.
+//! - RFC 1122 §3.2.2.6 wants an echo reply to carry the request's source route, reversed. IP refuses
+//!   them (RFC 7126).
+//! - A timestamp reply counts milliseconds from the start of the program, and says so by the highest
+//!   bit (RFC 792): there is no calendar here.
 //! - RFC 1812 §4.3.2.5 lets errors have the precedence of what they are about, or 6 or 7: here
 //!   always 6, as Linux does it.
 //! - RFC 1812 §4.3.2.8 leaves the kind of limit open: one bucket for all destinations here. What

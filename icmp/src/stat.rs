@@ -9,6 +9,10 @@ netdev::reasons! {
         EchoesIn = "echo requests received",
         /// Echo replies sent.
         EchoesOut = "echo replies sent",
+        /// Timestamp requests received.
+        TimestampsIn = "timestamp requests received",
+        /// Timestamp replies sent.
+        TimestampsOut = "timestamp replies sent",
         /// Replies of any kind received: raw sockets read them.
         RepliesIn = "replies received",
         /// Errors received about datagrams of ours.

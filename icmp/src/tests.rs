@@ -3,6 +3,7 @@
 mod errors_in;
 mod errors_out;
 mod hostile;
+mod queries;
 mod shared;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use etherparse::Icmpv4Slice;
-use ip::Cause;
+use ip::{Cause, Options};
 use netdev::checksum::Sum;
-use netdev::{Checksum, Packet};
+use netdev::{Checksum, Instant, Packet};
 
 use crate::DropReason;
 
@@ -36,6 +36,8 @@ pub(crate) enum Kind {
     Reply,
     /// An error, with its quote behind the header.
     Error(Cause),
+    /// Asks for the time.
+    Timestamp,
     /// A request that gets no answer.
     Unanswered,
 }
@@ -49,7 +51,9 @@ pub(crate) fn parse(packet: &Packet) -> Result<Kind, DropReason> {
     match icmp.type_u8() {
         ECHO_REQUEST => Ok(Kind::Echo),
         ECHO_REPLY | TIMESTAMP_REPLY | INFORMATION_REPLY | MASK_REPLY => Ok(Kind::Reply),
-        TIMESTAMP_REQUEST | INFORMATION_REQUEST | MASK_REQUEST => Ok(Kind::Unanswered),
+        TIMESTAMP_REQUEST if packet.len() < TIMESTAMP_LEN => Err(DropReason::Truncated),
+        TIMESTAMP_REQUEST => Ok(Kind::Timestamp),
+        INFORMATION_REQUEST | MASK_REQUEST => Ok(Kind::Unanswered),
         error => cause(error, icmp.code_u8(), icmp.bytes5to8())
             .map(Kind::Error)
             .ok_or(DropReason::UnknownType),
@@ -129,6 +133,51 @@ pub(crate) fn echo_reply(request: &Packet) -> Packet {
     reply[1] = 0;
     fill_checksum(&mut reply);
     reply
+}
+
+/// Bytes of a timestamp message (RFC 792).
+const TIMESTAMP_LEN: usize = 20;
+
+/// The reply to a timestamp request (RFC 792, RFC 1122 §3.2.2.8): received and sent at `now`. Time
+/// that is not counted from midnight UT has its highest bit set, and this layer has no calendar.
+pub(crate) fn timestamp_reply(request: &Packet, now: Instant) -> Packet {
+    let time = ((now - Instant::ZERO).as_millis() as u32 | 0x8000_0000).to_be_bytes();
+    let mut reply = Packet::from_payload(&request[..TIMESTAMP_LEN]);
+    reply[0] = TIMESTAMP_REPLY;
+    reply[12..16].copy_from_slice(&time);
+    reply[16..20].copy_from_slice(&time);
+    fill_checksum(&mut reply);
+    reply
+}
+
+/// Of received options those that are filled in on the way: timestamp, and record route with `own`
+/// in it, where there is room.
+pub(crate) fn recordings(options: &Options, own: Ipv4Addr) -> Options {
+    const END: u8 = 0;
+    const NOP: u8 = 1;
+    const RECORD_ROUTE: u8 = 7;
+    const TIMESTAMP: u8 = 68;
+    let mut kept = Vec::new();
+    let mut rest = options.as_wire();
+    while let [kind, tail @ ..] = rest
+        && *kind != END
+    {
+        let len = if *kind == NOP { 1 } else { tail.first().map_or(0, |len| usize::from(*len)) };
+        let Some((option, behind)) = rest.split_at_checked(len).filter(|_| len > 0) else { break };
+        let start = kept.len();
+        if matches!(*kind, RECORD_ROUTE | TIMESTAMP) {
+            kept.extend_from_slice(option);
+        }
+        if let [RECORD_ROUTE, _, pointer, ..] = kept[start..] {
+            let at = start + usize::from(pointer).wrapping_sub(1);
+            if let Some(room) = kept.get_mut(at..at.saturating_add(4)) {
+                room.copy_from_slice(&own.octets());
+                kept[start + 2] = pointer + 4;
+            }
+        }
+        rest = behind;
+    }
+    Options::from_wire(&kept).unwrap_or_default()
 }
 
 fn fill_checksum(packet: &mut Packet) {

@@ -11,6 +11,7 @@ netdev::reasons! {
         Delivered = "datagrams delivered",
         Forwarded = "datagrams forwarded",
         Translated = "datagrams translated",
+        RouterAlerts = "router alerts seen",
         Sent = "datagrams sent",
         Unsendable = "datagrams refused to their sender",
         LoopedBack = "group datagrams looped back",

@@ -1,14 +1,18 @@
 //! Passing datagrams on for others (RFC 1812 §5.2 and §5.3).
 
-use netdev::{Cast, Instant, Packet, Segmentation, checksum};
+use std::net::Ipv4Addr;
+
+use netdev::checksum::{self, Sum};
+use netdev::{Cast, Instant, Packet, Segmentation};
 
 use crate::counters::Traffic;
 use crate::nat::Rewrite;
+use crate::options::{self, Role};
 use crate::output::Segments;
 use crate::settings::MAX_DATAGRAM;
 use crate::ways::next_hop;
-use crate::wire::Ipv4Fields;
-use crate::{Cause, DropReason, Hop, IfIndex, Input, NextHop, Report, Router, Ttl};
+use crate::wire::{Ipv4Fields, MIN_HEADER};
+use crate::{Cause, DropReason, Hop, IfIndex, Input, NextHop, Options, Report, Router, Ttl};
 
 /// Where the TTL stands in the header; the protocol follows, and then the checksum.
 const TTL: usize = 8;
@@ -77,10 +81,39 @@ impl Router {
         if let Some(rewrite) = translation {
             self.nat_apply(&rewrite, &mut ip, &mut packet);
         }
+        if let Some(own) = own.filter(|_| !ip.options.is_empty()) {
+            self.record_passage(now, own, &mut ip, &mut packet);
+        }
         self.counts.traffic(Traffic::Forwarded);
         tracing::trace!(src = %ip.src, dst = %ip.dst, %out, ?hop, ttl = ip.ttl.0, "forward");
         self.emit(now, &ip, packet, (out, hop, mtu), below);
         redirect.map_or(Input::Consumed, Input::Report)
+    }
+
+    /// RFC 1812 §5.3.13.5, §5.3.13.6: with the address that the next hop knows.
+    fn record_passage(
+        &mut self,
+        now: Instant,
+        own: Ipv4Addr,
+        ip: &mut Ipv4Fields,
+        packet: &mut Packet,
+    ) {
+        let options = MIN_HEADER..ip.header_len();
+        if options::has_router_alert(&packet[options.clone()]) {
+            self.counts.traffic(Traffic::RouterAlerts);
+        }
+        let ours = |addr| self.interfaces.is_local(addr);
+        let mut recorded = packet[options.clone()].to_vec();
+        if !options::record(&mut recorded, Role::Router, own, now, ours) {
+            return;
+        }
+        let sum = |bytes: &[u8]| Sum::default().bytes(bytes).folded();
+        let (old, new) = (sum(&packet[options.clone()]), sum(&recorded));
+        let check = u16::from_be_bytes([packet[CHECKSUM], packet[CHECKSUM + 1]]);
+        let check = checksum::update(check, old, new);
+        packet[CHECKSUM..CHECKSUM + 2].copy_from_slice(&check.to_be_bytes());
+        ip.options = Options::from_wire(&recorded).unwrap_or(ip.options);
+        packet[options].copy_from_slice(&recorded);
     }
 
     /// Drops a datagram whose source is told why.

@@ -193,6 +193,11 @@ impl Options {
         &self.bytes.0[..usize::from(self.len)]
     }
 
+    /// The wire form, to fill in what it leaves open.
+    pub(crate) fn as_wire_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes.0[..usize::from(self.len)]
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0

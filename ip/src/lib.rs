@@ -46,8 +46,7 @@
 //! RFC 7739 (IDs); RFC 4787, RFC 5382 and RFC 5508 (translating addresses, `nat.rs`). Where it does something else: [`deviations`].
 //!
 //! # What it does not do
-//! IPv6; IGMP; filling in "record route" and "timestamp"; following source routes; several paths
-//! at once, or routes by source.
+//! IPv6; IGMP; following source routes; several paths at once, or routes by source.
 //!
 //! # Example
 //! ```

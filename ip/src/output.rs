@@ -6,6 +6,7 @@ use netdev::{Instant, Packet, Segmentation};
 
 use crate::counters::Traffic;
 use crate::fragments::fragment;
+use crate::options::{self, Role};
 use crate::settings::MAX_DATAGRAM;
 use crate::wire::{Ipv4Fields, MIN_HEADER};
 use crate::{Cause, Header, Hop, IfIndex, NextHop, Route, Router, SendError, Ttl};
@@ -63,6 +64,11 @@ impl Router {
         if on_the_wire > route.mtu && (header.dont_fragment || segments.is_some()) {
             return Err(Cause::FragmentationNeeded { mtu: route.mtu as u16 });
         }
+        let mut options = header.options;
+        if !options.is_empty() {
+            let ours = |addr| self.interfaces.is_local(addr);
+            options::record(options.as_wire_mut(), Role::Origin, src, now, ours);
+        }
         let ids = segments.map_or(1, |segments| segments.count);
         let ip = Ipv4Fields {
             src,
@@ -76,7 +82,7 @@ impl Router {
             more_fragments: false,
             offset: 0,
             total_len,
-            options: header.options,
+            options,
         };
         Ok((route, ip))
     }

@@ -10,6 +10,7 @@ use crate::groups::Groups;
 use crate::ident::Ident;
 use crate::interfaces::Interfaces;
 use crate::nat::{NatView, Table};
+use crate::options::Role;
 use crate::pmtu::PathMtus;
 use crate::reassembly::{Outcome, Reassembly};
 use crate::redirects::Redirects;
@@ -132,7 +133,7 @@ impl Router {
     ) -> Input {
         if self.nat.is_none() {
             let cast = if let Destination::Here(cast) = to { cast } else { Cast::Unicast };
-            return self.deliver(iface, cast, &fields, fields.header_len(), payload);
+            return self.deliver(now, iface, cast, &fields, fields.header_len(), payload);
         }
         let whole = Ipv4Fields {
             // It came in pieces, and may leave in pieces.
@@ -168,13 +169,14 @@ impl Router {
                 Ok(None) => {}
             }
             packet.strip(ip.header_len());
-            return self.deliver(iface, cast, &ip, ip.header_len(), packet);
+            return self.deliver(now, iface, cast, &ip, ip.header_len(), packet);
         }
         self.forward(now, iface, ip, packet, None, below)
     }
 
     fn deliver(
         &mut self,
+        now: Instant,
         iface: IfIndex,
         cast: Cast,
         ip: &Ipv4Fields,
@@ -184,7 +186,15 @@ impl Router {
         self.counts.traffic(Traffic::Delivered);
         tracing::trace!(src = %ip.src, dst = %ip.dst, protocol = ?ip.protocol,
             len = payload.len(), "deliver");
-        Input::Deliver(Datagram { header: ip.header(), iface, cast, header_len, payload })
+        let mut header = ip.header();
+        if !header.options.is_empty() && cast == Cast::Unicast {
+            // RFC 1122 §3.2.1.8 (e): before the transport, or ICMP, sees them. The bytes stay as
+            // they came.
+            let ours = |addr| self.interfaces.is_local(addr);
+            let options = header.options.as_wire_mut();
+            options::record(options, Role::Destination, ip.dst, now, ours);
+        }
+        Input::Deliver(Datagram { header, iface, cast, header_len, payload })
     }
 
     /// A datagram of ours was too long for a router on its way.

@@ -79,6 +79,12 @@ cases! { ($) forwarding_cases: Make, Host;
          destination address on network 127.";
     Must 3 "RFC 1812 §5.3.13.5" a_route_is_recorded
         "Routers MUST support the Record Route option in forwarded packets.";
+    Must 2 "RFC 791 §3.1" a_full_route_is_passed_on
+        "If the route data area is already full … the datagram is forwarded without inserting the \
+         address into the recorded route.";
+    Must 2 "RFC 791 §3.1" who_finds_no_room_for_the_time_is_counted
+        "If the timestamp data area is already full … the datagram is forwarded without inserting \
+         the timestamp, but the overflow count is incremented by one.";
     Must 3 "RFC 1812 §5.3.13.6" a_time_is_stamped
         "Routers MUST support the timestamp option in forwarded packets.";
 }
@@ -324,4 +330,18 @@ fn a_time_is_stamped(router: &mut Host) {
     let (pointer, address) = (seen.options[2], &seen.options[4..8]);
     router.record().expect_eq("the pointer", pointer, 13);
     router.same_bytes("the address", address, &[10, 0, 1, 1]);
+}
+
+fn a_full_route_is_passed_on(router: &mut Host) {
+    router.router();
+    let options = vec![7, 7, 8, 192, 0, 2, 1, 0];
+    let seen = passes(router, Wire { options: options.clone(), ..across() });
+    router.same_bytes("the options", &seen.options, &options);
+}
+
+fn who_finds_no_room_for_the_time_is_counted(router: &mut Host) {
+    router.router();
+    let options = vec![68, 8, 9, 0x20, 0, 0, 0, 1];
+    let seen = passes(router, Wire { options, ..across() });
+    router.same_bytes("the options", &seen.options, &[68, 8, 9, 0x30, 0, 0, 0, 1]);
 }

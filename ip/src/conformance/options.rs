@@ -57,6 +57,21 @@ cases! { ($) options_cases: Make, Host;
     Must 1 "RFC 1122 §3.2.1.8" a_transport_s_options_are_sent
         "There MUST be a means for the transport layer to specify IP options to be included in \
          transmitted IP datagrams …";
+    Must 3 "RFC 1122 §3.2.1.8" a_destination_adds_its_time
+        "The destination host MUST (if possible) add the current timestamp to a Timestamp option \
+         before passing the option to the transport layer or to ICMP for processing.";
+    Ours 1 "RFC 791 §3.1" a_given_address_is_stamped_by_its_host_alone
+        "An internet module only registers its timestamp if its address matches the next specified \
+         internet address.";
+    Must 2 "RFC 1122 §3.2.1.8" a_sender_stamps_its_time
+        "The originating host MUST record a timestamp in a Timestamp option whose Internet address \
+         fields are not pre-specified …";
+    Should 2 "RFC 791 §3.1" room_for_half_an_entry_is_refused
+        "If there is some room but not enough room for a full address to be inserted, the original \
+         datagram is considered to be in error and is discarded.";
+    Should 1 "RFC 791 §3.1" a_full_count_of_those_without_room_is_refused
+        "… or the overflow count itself overflows, the original datagram is considered to be in \
+         error and is discarded.";
     Must 1 "RFC 791 §3.1" sent_options_are_padded_to_words
         "The internet header padding is used to ensure that the internet header ends on a 32 bit \
          boundary.";
@@ -169,4 +184,44 @@ fn sent_options_are_padded_to_words(host: &mut Host) {
     let options = Options::from_wire(&[148, 4, 0, 0, 1]).expect("options");
     let sent = host.sends_one(&Header { options, ..header("10.0.0.2") }, b"data");
     host.same_bytes("the options", &sent.wire.options, &[148, 4, 0, 0, 1, 0, 0, 0]);
+}
+
+/// A datagram with these options comes; its options when the transport gets them.
+fn comes_with(host: &mut Host, options: &[u8]) -> Vec<u8> {
+    let wire = Wire::with_options(options);
+    let datagram = host.completes(&wire, &wire.payload);
+    datagram.header.options.as_wire().to_vec()
+}
+
+fn a_destination_adds_its_time(host: &mut Host) {
+    let up = comes_with(host, &[68, 8, 5, 0, 0, 0, 0, 0]);
+    host.record().expect_eq("the pointer behind the time", up[2], 9);
+    let up = comes_with(host, &[68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    host.same_bytes("the address with the time", &up[..8], &[68, 12, 13, 1, 10, 0, 0, 1]);
+}
+
+fn a_given_address_is_stamped_by_its_host_alone(host: &mut Host) {
+    let up = comes_with(host, &[68, 12, 5, 3, 10, 0, 0, 1, 0, 0, 0, 0]);
+    host.same_bytes("ours", &up[..8], &[68, 12, 13, 3, 10, 0, 0, 1]);
+    let others = [68, 12, 5, 3, 10, 0, 0, 9, 0, 0, 0, 0];
+    let up = comes_with(host, &others);
+    host.same_bytes("another's", &up, &others);
+}
+
+fn a_sender_stamps_its_time(host: &mut Host) {
+    let options = Options::from_wire(&[68, 12, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0]).expect("options");
+    let sent = host.sends_one(&Header { options, ..header("10.0.0.2") }, b"data");
+    host.record().expect_eq("the pointer behind one time", sent.wire.options[2], 9);
+}
+
+fn room_for_half_an_entry_is_refused(host: &mut Host) {
+    problem(host, &[7, 8, 6, 0, 0, 0, 0, 0], 22);
+    problem(host, &[7, 7, 3, 0, 0, 0, 0, 0], 22);
+    problem(host, &[68, 8, 6, 0, 0, 0, 0, 0], 22);
+    problem(host, &[68, 8, 4, 0, 0, 0, 0, 0], 22);
+    problem(host, &[68, 8, 5, 1, 0, 0, 0, 0], 22);
+}
+
+fn a_full_count_of_those_without_room_is_refused(host: &mut Host) {
+    problem(host, &[68, 8, 9, 0xf0, 0, 0, 0, 0], 23);
 }

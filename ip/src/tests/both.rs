@@ -175,7 +175,7 @@ fn bad_options_are_reported_with_the_place() {
         });
     }
     // Its end reached, a source route is but a record.
-    for options in [source_route(131, 8), vec![0, 0xff, 0xff, 0xff], vec![1, 68, 3, 4]] {
+    for options in [source_route(131, 8), vec![0, 0xff, 0xff, 0xff], vec![1, 0x5e, 3, 4]] {
         each(|ip| {
             let forge = Forge { options: options.clone(), ..Forge::default() };
             let (input, _) = arrive(ip, NEAR, forge.packet());
