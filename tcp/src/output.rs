@@ -190,12 +190,13 @@ pub(crate) fn sends_data(state: State) -> bool {
     )
 }
 
-/// A path MTU that IP has learnt, or forgotten, changes the size of segments.
-fn follow_path(tcb: &mut Tcb, cx: &mut Context<'_>) {
-    let Ok(route) = cx.route(&tcb.tuple) else { return };
+/// A path MTU that IP has learnt, or forgotten, changes the size of segments. Whether it is less
+/// than before, so that what was too long is lost.
+fn follow_path(tcb: &mut Tcb, cx: &mut Context<'_>) -> bool {
+    let Ok(route) = cx.route(&tcb.tuple) else { return false };
     let mtu = (route.mtu as u32).min(tcb.snd.pmtu_limit);
+    let less = mtu < tcb.snd.pmtu;
     if mtu != tcb.snd.pmtu {
-        let less = mtu < tcb.snd.pmtu;
         tcb.snd.pmtu = mtu;
         tcb.update_mss(cx.config);
         if less {
@@ -203,6 +204,7 @@ fn follow_path(tcb: &mut Tcb, cx: &mut Context<'_>) {
             tcb.board.longer_lost(tcb.snd.mss);
         }
     }
+    less
 }
 
 fn retransmit_lost(tcb: &mut Tcb, cx: &mut Context<'_>) {
@@ -269,6 +271,12 @@ fn resend(tcb: &mut Tcb, cx: &mut Context<'_>, index: usize) {
 /// A tail loss probe (RFC 8985 §7.3): a segment of new data if the peer's window has room for it,
 /// else the last one again; beyond the congestion window if need be.
 pub(crate) fn probe_tail(tcb: &mut Tcb, cx: &mut Context<'_>) {
+    // Where the path has got narrower, IP takes no segment of the old size; and output sends again
+    // what was too long, which is as good as a probe.
+    if follow_path(tcb, cx) {
+        tcb.restart_retransmit_timer(cx.now);
+        return;
+    }
     let view = view(tcb);
     let len = view.unsent.min(view.mss);
     let again = len == 0 || len > view.usable;

@@ -49,6 +49,20 @@ fn an_error_on_a_connection_is_remembered_only() {
     script.expect_receive_error(SocketError::Refused);
 }
 
+/// RFC 8985 §7.3: the last segment again, but as long as the path is now (RFC 1191 §6.4); the probe
+/// was once of the size of before, which IP refuses.
+#[test]
+fn defect_a_tail_loss_probe_fits_the_path_as_it_is_now() {
+    let mut script = with_sack(Config::default());
+    script.send(&[1; 1000]);
+    script.drain();
+    script.host.out.mtu = 600;
+    // The bench refuses whatever is longer than the path takes.
+    script.wait(210 * MS);
+    let lens: Vec<_> = script.host.out.sent.iter().map(|sent| sent.seg.payload_len()).collect();
+    assert_eq!((&lens[..2], script.host.counter("retransmission timeouts")), (&[560, 440][..], 0));
+}
+
 /// RFC 1191 §6.4: at once, in smaller segments, and without a smaller window.
 #[test]
 fn a_smaller_path_mtu_cuts_what_is_in_flight() {
