@@ -180,7 +180,9 @@ impl Tcb {
 
     /// The connection is no more; what was received can still be read.
     fn die(&mut self, error: Option<SocketError>) {
-        self.enter(Closed, "the end");
+        if self.state != Closed {
+            self.enter(Closed, "the end");
+        }
         self.error = self.error.or(error);
         self.snd = Snd::default();
         self.sending = SendBuffer::new(SeqNum(0), 0);

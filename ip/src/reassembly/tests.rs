@@ -95,6 +95,103 @@ proptest! {
     }
 }
 
+/// A datagram that comes in fragments, as an array of bytes where each knows whether it is there.
+#[derive(Default)]
+struct Model {
+    bytes: Vec<Option<u8>>,
+    /// The fragments as they came: where they begin, and their bytes.
+    pieces: Vec<(usize, Vec<u8>)>,
+    end: Option<usize>,
+    refused: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Expected {
+    Waits,
+    Duplicate,
+    Whole(Vec<u8>),
+    Dropped(DropReason),
+}
+
+impl Model {
+    fn add(&mut self, start: usize, data: &[u8], more: bool) -> Expected {
+        let end = start + data.len();
+        if data.is_empty() || (more && !data.len().is_multiple_of(8)) {
+            return Expected::Dropped(DropReason::BadFragment);
+        }
+        if self.refused {
+            return Expected::Dropped(DropReason::Overlap);
+        }
+        if self.pieces.contains(&(start, data.to_vec())) {
+            return Expected::Duplicate;
+        }
+        self.bytes.resize(self.bytes.len().max(end), None);
+        let reason = if self.bytes[start..end].iter().any(Option::is_some) {
+            Some(DropReason::Overlap)
+        } else if more {
+            self.end.is_some_and(|whole| end > whole).then_some(DropReason::BadFragment)
+        } else {
+            let beyond = self.bytes[end..].iter().any(Option::is_some);
+            let other = self.end.is_some_and(|whole| whole != end);
+            (beyond || other).then_some(DropReason::BadFragment)
+        };
+        if let Some(reason) = reason {
+            self.refused = true;
+            return Expected::Dropped(reason);
+        }
+        self.end = if more { self.end } else { Some(end) };
+        self.pieces.push((start, data.to_vec()));
+        for (place, byte) in self.bytes[start..end].iter_mut().zip(data) {
+            *place = Some(*byte);
+        }
+        let whole = self.end.and_then(|end| self.bytes[..end].iter().copied().collect());
+        whole.map_or(Expected::Waits, Expected::Whole)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// Fragments of two datagrams at any places, in any order, with any bytes: what becomes of each
+    /// is what an array of bytes says.
+    #[test]
+    fn it_is_an_array_of_bytes_with_gaps(
+        fragments in prop::collection::vec(
+            // Which datagram, where in units of eight, how long, whether more follow, and seldom
+            // other bytes than the rest.
+            (0u16..2, 0usize..6, 1usize..25, prop::bool::weighted(0.7), prop::bool::weighted(0.1)),
+            1..25,
+        ),
+        whole_units in prop::bool::weighted(0.9),
+    ) {
+        let mut table = Reassembly::new(&Config::default());
+        let mut models = [Model::default(), Model::default()];
+        for (id, unit, len, more, other) in fragments {
+            let len = if whole_units && more { len.next_multiple_of(8) } else { len };
+            let start = unit * 8;
+            let byte = |place: usize| (place * 2 + usize::from(other)) as u8 ^ id as u8;
+            let data: Vec<u8> = (start..start + len).map(byte).collect();
+            let fields = fields(2, id, start, len, more);
+            let packet = fragment(&fields, &data);
+            let outcome = table.add(Instant::ZERO, &fields, Cast::Unicast, &packet, &mut 0);
+            let seen = match outcome {
+                Ok(Outcome::Waits) => Expected::Waits,
+                Ok(Outcome::Duplicate) => Expected::Duplicate,
+                Ok(Outcome::Whole { payload, .. }) => Expected::Whole(payload.to_vec()),
+                Err(reason) => Expected::Dropped(reason),
+            };
+            let model = &mut models[usize::from(id)];
+            let expected = model.add(start, &data, more);
+            prop_assert_eq!(&seen, &expected, "{} bytes at {}, more: {}", len, start, more);
+            // What is whole is forgotten: the same number is another datagram's from then on.
+            if matches!(expected, Expected::Whole(_)) {
+                *model = Model::default();
+            }
+            check(&table);
+        }
+    }
+}
+
 #[test]
 fn limits_too_small_for_one_datagram_refuse_it_once() {
     let config = Config { reassembly_bytes_per_source: 1000, ..Config::default() };
