@@ -1,4 +1,7 @@
-//! The conformance kit, held against two stacks with each TCP, on virtual time.
+//! The conformance kit, held against two stacks with each TCP, on virtual time, and against nothing.
+
+#[path = "conformance/nothing.rs"]
+mod nothing;
 
 use socket::Layers;
 use socket::conformance::{Host, Pair, Parts};

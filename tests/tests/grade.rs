@@ -38,6 +38,7 @@ fn each_implementation_has_a_line() {
         ("icmp", ["full", "echo"]),
         ("udp", ["full", "simple"]),
         ("tcp", ["rfc9293", "small"]),
+        ("socket", ["rfc9293", "small"]),
     ] {
         let output = grade(&[layer]);
         let table = text(&output.stdout);

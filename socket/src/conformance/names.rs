@@ -52,6 +52,11 @@ fn what_is_not_connected_has_no_peer(bench: &mut Bench) {
         let peer = bench.peer(socket);
         bench.expect_error(peer, SocketError::NotConnected);
     }
+    let [_, _, datagrams] = sockets;
+    let connected = bench.connect(datagrams, at(B, 7));
+    bench.ok("a connect", connected);
+    let peer = bench.peer(datagrams);
+    bench.expect_eq("the peer", peer, Ok(at(B, 7)));
 }
 
 fn a_fresh_socket_has_no_port(bench: &mut Bench) {
@@ -59,6 +64,10 @@ fn a_fresh_socket_has_no_port(bench: &mut Bench) {
         let socket = bench.open(Host::A, kind);
         let local = bench.local(socket);
         bench.expect_eq("its address", local, at("0.0.0.0", 0));
+        let bound = bench.bind(socket, at("0.0.0.0", 700));
+        bench.ok("a bind", bound);
+        let local = bench.local(socket);
+        bench.expect_eq("its address", local, at("0.0.0.0", 700));
     }
 }
 

@@ -104,7 +104,9 @@ fn the_wildcard_is_every_address(bench: &mut Bench) {
 fn the_same_port_may_be_bound_on_each_address(bench: &mut Bench) {
     for kind in [Kind::Stream, Kind::Datagram] {
         for addr in [A, A_TOO, "127.0.0.1"] {
-            bench.bound(Host::A, kind, at(addr, 700));
+            let socket = bench.bound(Host::A, kind, at(addr, 700));
+            let local = bench.local(socket);
+            bench.expect_eq("its address", local, at(addr, 700));
         }
     }
 }
@@ -131,8 +133,12 @@ fn another_host_s_address_cannot_be_bound(bench: &mut Bench) {
 fn a_closed_socket_gives_its_port_back(bench: &mut Bench) {
     for kind in [Kind::Stream, Kind::Datagram] {
         let first = bench.bound(Host::A, kind, at(A, 700));
+        let second = bench.open(Host::A, kind);
+        let bound = bench.bind(second, at(A, 700));
+        bench.expect_error(bound, SocketError::AddrInUse);
         bench.close(first);
-        bench.bound(Host::A, kind, at(A, 700));
+        let bound = bench.bind(second, at(A, 700));
+        bench.ok("a bind after the close", bound);
     }
 }
 
@@ -142,6 +148,8 @@ fn datagram_sockets_may_share_a_port(bench: &mut Bench) {
         bench.set_well(socket, Setting::ReuseAddr(true));
         let bound = bench.bind(socket, at(A, 700));
         bench.ok("a bind", bound);
+        let local = bench.local(socket);
+        bench.expect_eq("its address", local, at(A, 700));
     }
 }
 

@@ -1,32 +1,9 @@
 //! TCP over two stacks on virtual time.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use ip::{Cause, Protocol, Quoted, SocketError};
 use tcp::{ReceiveFlags, SendFlags, State};
 
 use crate::testing::*;
-
-#[test]
-fn a_silent_neighbour_is_told_to_a_tcp_connect() {
-    [Kind::Full, Kind::Small].into_iter().for_each(silent_neighbour);
-}
-
-fn silent_neighbour(tcp: Kind) {
-    let mut net = pair_of(tcp);
-    let now = net.now;
-    let nobody: SocketAddr = "10.0.0.9:80".parse().unwrap();
-    let stream = net.stacks[0].with_tcp(now, |tcp, out| {
-        let stream = tcp.open().unwrap();
-        assert_eq!(tcp.connect(now, stream, nobody, out), Err(SocketError::InProgress));
-        stream
-    });
-    // RFC 9293 §3.9.2.2: TCP must not give up for it at once, but may tell when it does.
-    net.run(Duration::from_secs(300));
-    let error = net.stacks[0].with_tcp(net.now, |tcp, _| tcp.take_error(stream));
-    assert_eq!(error, Some(SocketError::HostUnreachable));
-}
 
 /// RFC 5927 §7.2: who cannot see a connection must not shrink its segments.
 #[test]

@@ -122,37 +122,6 @@ fn an_unknown_protocol_in_a_broadcast_is_not() {
 }
 
 #[test]
-fn udp_goes_there_and_back() {
-    let mut net = pair();
-    let server = udp(&mut net.stacks[1], "10.0.0.2:7");
-    let client = udp(&mut net.stacks[0], "0.0.0.0:0");
-    send_udp(&mut net.stacks[0], net.now, client, "10.0.0.2:7", b"question").unwrap();
-    net.millis(10);
-    let received = net.stacks[1].with_udp(net.now, |udp, _| udp.receive(server, false)).unwrap();
-    assert_eq!((&received.data[..], received.from.ip()), (&b"question"[..], addr("10.0.0.1")));
-    let back = received.from.to_string();
-    send_udp(&mut net.stacks[1], net.now, server, &back, b"answer").unwrap();
-    net.millis(10);
-    let received = net.stacks[0].with_udp(net.now, |udp, _| udp.receive(client, false)).unwrap();
-    assert_eq!(&received.data[..], b"answer");
-    assert_eq!(net.stacks[0].changed(), Some(crate::waiters::Key::Udp(client)));
-}
-
-#[test]
-fn port_unreachable_reaches_the_connected_udp_socket() {
-    let mut net = pair();
-    let client = udp(&mut net.stacks[0], "0.0.0.0:0");
-    let now = net.now;
-    let peer: SocketAddr = "10.0.0.2:9".parse().unwrap();
-    net.stacks[0].with_udp(now, |udp, out| udp.connect(now, client, Some(peer), out)).unwrap();
-    net.stacks[0].with_udp(now, |udp, out| udp.send(now, client, None, b"x", out)).unwrap();
-    net.millis(10);
-    assert!(net.stacks[0].udp.readiness(client).contains(Readiness::ERROR));
-    let received = net.stacks[0].with_udp(net.now, |udp, _| udp.receive(client, false));
-    assert_eq!(received, Err(SocketError::Refused));
-}
-
-#[test]
 fn a_silent_neighbour_is_told_to_udp_and_raw_sockets() {
     let mut net = pair();
     let now = net.now;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, ValueEnum};
 use netdev::conformance::{Case, Grade, Level, grade};
+use socket::conformance::{Host, Network, Pair, Parts};
 
 /// Grades the implementations of a layer with its conformance kit.
 #[derive(Parser)]
@@ -31,6 +32,7 @@ enum Layer {
     Icmp,
     Udp,
     Tcp,
+    Socket,
 }
 
 /// The implementations of a layer: the name that `tapip` knows it by, and how it is made.
@@ -63,6 +65,32 @@ const TCP: &Known<tcp::conformance::Make> = &[
     ("small", |seed| Box::new(tcp::SmallTcp::new(seed))),
 ];
 
+/// Two whole stacks, by their TCP.
+const SOCKET: &Known<socket::conformance::Make> = &[
+    ("rfc9293", |seed| stacks(seed, |seed| Box::new(tcp::Tcp::new(tcp::Config::default(), seed)))),
+    ("small", |seed| stacks(seed, |seed| Box::new(tcp::SmallTcp::new(seed)))),
+];
+
+fn stacks(seed: u64, tcp: tcp::conformance::Make) -> Box<dyn Network> {
+    Box::new(Pair::new(|host, macs| {
+        let seed = match host {
+            Host::A => seed,
+            Host::B => !seed,
+        };
+        Parts {
+            layers: socket::Layers {
+                ip: Box::new(ip::Router::new(ip::Config::default(), seed)),
+                icmp: Box::new(icmp::Icmp::new(icmp::Config::default(), seed)),
+                udp: Box::new(udp::Udp::new(udp::Config::default(), seed)),
+                tcp: tcp(seed),
+            },
+            resolvers: macs.map(|mac| -> Box<dyn arp::Resolver> {
+                Box::new(arp::Cache::new(mac, arp::Config::default(), seed))
+            }),
+        }
+    }))
+}
+
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
     if let Ok(seed) = std::env::var("TAPIP_SEED") {
@@ -76,6 +104,7 @@ fn main() -> Result<ExitCode> {
         Layer::Icmp => grades(icmp::conformance::KIT, ICMP, &args),
         Layer::Udp => grades(udp::conformance::KIT, UDP, &args),
         Layer::Tcp => grades(tcp::conformance::KIT, TCP, &args),
+        Layer::Socket => grades(socket::conformance::KIT, SOCKET, &args),
     };
     drop(std::panic::take_hook());
     let grades = grades?;
