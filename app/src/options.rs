@@ -244,8 +244,13 @@ impl RunArgs {
 fn read_file(path: &Path) -> anyhow::Result<Options> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+    parse(&text).with_context(|| format!("in the configuration {}", path.display()))
+}
+
+/// Reads what a `tapip.toml` says.
+pub(crate) fn parse(text: &str) -> anyhow::Result<Options> {
     // The parser's own message names the line, shows it, and lists the keys that there are.
-    toml::from_str(&text).with_context(|| format!("in the configuration {}", path.display()))
+    Ok(toml::from_str(text)?)
 }
 
 #[cfg(test)]

@@ -45,6 +45,16 @@ enum Candidates {
     Path,
 }
 
+/// What the last word of an unfinished line may become; nothing where that is a path.
+pub fn completions(line: &str) -> Vec<String> {
+    let mut grammar = crate::commands::grammar();
+    grammar.build();
+    match candidates(&grammar, line) {
+        Candidates::Words(_, words) => words,
+        Candidates::Path => Vec::new(),
+    }
+}
+
 fn candidates(grammar: &clap::Command, line: &str) -> Candidates {
     let Some((words, start)) = lexer::last_command(line) else {
         return Candidates::Words(line.len(), Vec::new());

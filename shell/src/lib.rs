@@ -64,6 +64,7 @@ mod table;
 mod terminal;
 mod waiter;
 
+pub use complete::completions;
 pub use context::{Context, Environment, HostCommand, HostEnd};
 pub use debug::{DebugSwitch, DebugTarget, NoDebug};
 pub use input::{Input, ReadResult};

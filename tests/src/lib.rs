@@ -4,11 +4,13 @@
 //! - [`virtual_net`]: whole stacks on virtual time, joined by wires in memory; [`probe`]: the far
 //!   end of such a wire, held by the test. No device, no thread, no clock.
 //! - [`grid`]: a transfer over a path of some bandwidth, round trip and trouble, on virtual time.
+//! - [`fuzzing`]: what the fuzz targets of `tests/fuzz` do with their bytes.
 //! - [`pkt`]: packet scripts, run on virtual time.
 //! - [`test_functions`], [`links`], [`defines`]: what the sources and the documents say.
 //! - [`Instance`] runs the `tapip` binary as a user would: it makes its own namespace, its shell
 //!   reads our commands, and [`Instance::host`] runs programs at the kernel's end of the link.
 
+pub mod fuzzing;
 pub mod grid;
 mod instance;
 pub mod pkt;

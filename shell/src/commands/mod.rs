@@ -55,8 +55,8 @@ pub const ALL: &[&dyn Command] = &[
     &wait::Wait,
 ];
 
-/// The tree of all commands.
-pub(crate) fn grammar() -> clap::Command {
+/// The tree of all commands: what parses their lines, explains and completes them.
+pub fn grammar() -> clap::Command {
     clap::Command::new("net-shell")
         // The first word is the command's name, not the program's.
         .multicall(true)
