@@ -41,6 +41,9 @@
 //!   with a `&Net` more; [`Poller`] watches many of them, and has a descriptor that any other
 //!   event loop can watch.
 //!
+//! - `conformance` (a feature) holds any system with sockets against POSIX and the RFCs: two stacks
+//!   of whatever layers, or the kernel.
+//!
 //! A packet's way up: `event_loop.rs` wakes, [`Stack::poll`] takes frames from each port, ARP or
 //! IP gets them, what IP delivers goes to raw sockets and its transport, which marks a socket
 //! ready; when the lock is let go, `locked.rs` wakes who waits for it. A packet's way down: a call

@@ -66,6 +66,7 @@ mod small {
                 NO_URGENT,
             ),
             ("a_listener_without_a_port_is_given_one", "it listens where it was bound"),
+            ("a_stream_that_failed_was_aborted", "to it such a call is invalid"),
         ],
     );
 }

@@ -65,5 +65,6 @@ socket::conformance_tests!(
              an_unknown_protocol_is_unsupported a_closed_handle_is_invalid_input",
             NO_KIND,
         ),
+        ("no_room_is_out_of_memory", "its limit is that of descriptors, EMFILE"),
     ],
 );

@@ -47,6 +47,12 @@ cases! { ($) error_cases: Make, Bench;
         "A datagram beyond what UDP can carry.";
     Ours 2 "std::io, ENOPROTOOPT" an_unknown_protocol_is_unsupported
         "A receive after ICMP has told of it.";
+    Must 1 "std::io, EOPNOTSUPP" what_it_has_not_is_unsupported
+        "TCP's option on a datagram socket.";
+    Ours 2 "connect(2); std::io, ECONNABORTED" a_stream_that_failed_was_aborted
+        "A second connect on a stream whose error was taken.";
+    Ours 1 "std::io, ENOBUFS" no_room_is_out_of_memory
+        "One raw socket more than there may be.";
     Ours 1 "std::io, EBADF" a_closed_handle_is_invalid_input
         "A receive from a socket that was closed.";
 }
@@ -169,6 +175,28 @@ fn an_unknown_protocol_is_unsupported(bench: &mut Bench) {
     bench.wait(socket, Readiness::ERROR);
     let error = bench.take_error(socket).map_or(Ok(()), Err);
     bench.expect_kind(error, SocketError::ProtocolUnreachable, ErrorKind::Unsupported);
+}
+
+fn what_it_has_not_is_unsupported(bench: &mut Bench) {
+    let socket = bench.open(Host::A, Kind::Datagram);
+    let set = bench.set(socket, Setting::NoDelay(true));
+    bench.expect_kind(set, SocketError::Unsupported, ErrorKind::Unsupported);
+}
+
+fn a_stream_that_failed_was_aborted(bench: &mut Bench) {
+    let client = bench.stream();
+    let _ = bench.connect(client, at(B, 81));
+    bench.wait(client, Readiness::ERROR);
+    let error = bench.take_error(client);
+    bench.expect_eq("SO_ERROR", error, Some(SocketError::Refused));
+    let again = bench.connect(client, at(B, 81));
+    bench.expect_kind(again, SocketError::Aborted, ErrorKind::ConnectionAborted);
+}
+
+fn no_room_is_out_of_memory(bench: &mut Bench) {
+    let opened = (0..10_000).map(|_| bench.try_open(Host::A, Kind::Raw(Protocol(253))));
+    let refused = opened.filter_map(Result::err).next().map_or(Ok(()), Err);
+    bench.expect_kind(refused, SocketError::NoBuffers, ErrorKind::OutOfMemory);
 }
 
 fn a_closed_handle_is_invalid_input(bench: &mut Bench) {

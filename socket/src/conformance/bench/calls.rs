@@ -13,10 +13,15 @@ use crate::{Interest, Mode};
 
 impl Bench {
     pub(in crate::conformance) fn open(&mut self, host: Host, kind: Kind) -> Socket {
+        let opened = self.try_open(host, kind);
+        self.ok("a socket", opened)
+    }
+
+    pub(in crate::conformance) fn try_open(&mut self, host: Host, kind: Kind) -> Result<Socket> {
         let opened = self.network.open(host, kind);
-        let name = format_args!("{kind:?} socket on host {host:?}").to_string();
-        self.record.step(self.network.now(), format_args!("open a {name}: {opened:?}"), "");
-        self.ok(&name, opened)
+        let what = format_args!("open a {kind:?} socket on host {host:?}: {opened:?}");
+        self.record.step(self.network.now(), what, "");
+        opened
     }
 
     pub(in crate::conformance) fn bind(&mut self, socket: Socket, local: SocketAddr) -> Result<()> {
