@@ -15,6 +15,8 @@ netdev::reasons! {
         Sent = "datagrams sent",
         Unsendable = "datagrams refused to their sender",
         LoopedBack = "group datagrams looped back",
+        IgmpReceived = "IGMP messages received",
+        IgmpSent = "IGMP messages sent",
         FragmentsReceived = "fragments received",
         DuplicateFragments = "duplicate fragments ignored",
         Reassembled = "datagrams reassembled",

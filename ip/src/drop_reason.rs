@@ -42,6 +42,8 @@ netdev::reasons! {
         NoRoute = "no route",
         /// Too long to forward, and DF is set.
         FragmentationNeeded = "fragmentation needed",
+        /// An IGMP message that is damaged, or that nobody on the link could have sent so.
+        Igmp = "bad IGMP message",
         /// Nobody behind the address translation has asked for it.
         NatFiltered = "not asked for by who is behind the address translation",
         /// No room for another session behind the address translation.

@@ -14,29 +14,42 @@ pub(crate) const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
 pub(crate) struct Groups(BTreeMap<(IfIndex, Ipv4Addr), u32>);
 
 impl Groups {
+    /// Gives the group where this is the first to join.
     pub(crate) fn join(
         &mut self,
         iface: IfIndex,
         group: IpAddr,
         limit: usize,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Ipv4Addr>, Error> {
         let group = check(group)?;
         if !self.0.contains_key(&(iface, group)) && self.0.len() >= limit {
             return Err(Error::Full(limit, "group memberships"));
         }
         let joins = self.0.entry((iface, group)).or_default();
         *joins = joins.saturating_add(1);
-        Ok(())
+        Ok((*joins == 1).then_some(group))
     }
 
-    pub(crate) fn leave(&mut self, iface: IfIndex, group: IpAddr) -> Result<(), Error> {
+    /// As [`Groups::join`]: gives the group where nobody is left in it.
+    pub(crate) fn leave(
+        &mut self,
+        iface: IfIndex,
+        group: IpAddr,
+    ) -> Result<Option<Ipv4Addr>, Error> {
         let key = (iface, check(group)?);
         let joins = self.0.get_mut(&key).ok_or(Error::BadAddress(group, "left: not a member"))?;
         *joins -= 1;
         if *joins == 0 {
             self.0.remove(&key);
+            return Ok(Some(key.1));
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// The groups on `iface` that routers are told of.
+    pub(crate) fn on(&self, iface: IfIndex) -> impl Iterator<Item = Ipv4Addr> {
+        let of = (iface, Ipv4Addr::UNSPECIFIED)..=(iface, Ipv4Addr::BROADCAST);
+        self.0.range(of).map(|((_, group), _)| *group).filter(|group| *group != ALL_HOSTS)
     }
 
     /// Forgets the memberships of an interface that is gone.

@@ -40,13 +40,13 @@
 //! too long and may be cut.
 //!
 //! # What it keeps
-//! RFC 791; RFC 1122 §3 (hosts); RFC 1812 §5 (routers), with RFC 2644; RFC 1112 §6 and §7 without
-//! IGMP; RFC 919 (broadcasts); RFC 1191 (path MTUs); RFC 1624 (checksums in place); RFC 3021
+//! RFC 791; RFC 1122 §3 (hosts); RFC 1812 §5 (routers), with RFC 2644; RFC 1112 §6 and §7, RFC 2236 and
+//! RFC 3376 (IGMP, `igmp.rs`); RFC 919 (broadcasts); RFC 1191 (path MTUs); RFC 1624 (checksums in place); RFC 3021
 //! (prefixes of 31 bits); RFC 3168 §5.3 (ECN in fragments); RFC 5722 (overlaps); RFC 6864 and
 //! RFC 7739 (IDs); RFC 4787, RFC 5382 and RFC 5508 (translating addresses, `nat.rs`). Where it does something else: [`deviations`].
 //!
 //! # What it does not do
-//! IPv6; IGMP; following source routes; several paths at once, or routes by source.
+//! IPv6; following source routes; several paths at once, or routes by source.
 //!
 //! # Example
 //! ```
@@ -101,6 +101,7 @@ mod fragments;
 mod groups;
 mod header;
 mod ident;
+mod igmp;
 mod interfaces;
 mod learnt;
 mod nat;

@@ -8,6 +8,7 @@ use crate::checks::{self, Destination};
 use crate::counters::{Counters, Traffic};
 use crate::groups::Groups;
 use crate::ident::Ident;
+use crate::igmp::Igmp;
 use crate::interfaces::Interfaces;
 use crate::nat::{NatView, Table};
 use crate::options::Role;
@@ -19,7 +20,7 @@ use crate::settings::Config;
 use crate::wire::Ipv4Fields;
 use crate::{
     Cause, Change, Cidr, Datagram, DropReason, Error, Header, IfIndex, Input, Interface, Internet,
-    NextHop, Quoted, Report, Route, RouteEntry, RouteOrigin, SendError, options,
+    NextHop, Protocol, Quoted, Report, Route, RouteEntry, RouteOrigin, SendError, options,
 };
 
 /// A host with any number of interfaces, or a router between them.
@@ -30,6 +31,7 @@ pub struct Router {
     pub(crate) interfaces: Interfaces,
     pub(crate) routes: Routes,
     pub(crate) groups: Groups,
+    pub(crate) igmp: Igmp,
     pub(crate) redirects: Redirects,
     pub(crate) path_mtus: PathMtus,
     pub(crate) reassembly: Reassembly,
@@ -48,6 +50,7 @@ impl Router {
             interfaces: Interfaces::default(),
             routes: Routes::default(),
             groups: Groups::default(),
+            igmp: Igmp::new(seed),
             redirects: Redirects::new(&config),
             path_mtus: PathMtus::new(&config),
             reassembly: Reassembly::new(&config),
@@ -183,6 +186,9 @@ impl Router {
         header_len: usize,
         payload: Packet,
     ) -> Input {
+        if ip.protocol == Protocol::IGMP {
+            self.igmp_input(now, iface, ip, &payload);
+        }
         self.counts.traffic(Traffic::Delivered);
         tracing::trace!(src = %ip.src, dst = %ip.dst, protocol = ?ip.protocol,
             len = payload.len(), "deliver");
@@ -313,7 +319,8 @@ impl Internet for Router {
         }
     }
 
-    fn poll(&mut self, now: Instant, _below: &mut dyn NextHop) -> Vec<Report> {
+    fn poll(&mut self, now: Instant, below: &mut dyn NextHop) -> Vec<Report> {
+        self.igmp_poll(now, below);
         self.path_mtus.tidy(now);
         self.redirects.tidy(now);
         if let Some(nat) = &mut self.nat {
@@ -326,7 +333,7 @@ impl Internet for Router {
 
     fn poll_at(&self) -> Option<Instant> {
         let nat = self.nat.as_ref().and_then(Table::poll_at);
-        sooner(self.reassembly.poll_at(), nat)
+        sooner(sooner(self.reassembly.poll_at(), nat), self.igmp.poll_at())
     }
 
     fn is_local(&self, addr: IpAddr) -> bool {
@@ -340,10 +347,15 @@ impl Internet for Router {
         tracing::debug!(%now, ?change, "configure");
         match change {
             Change::SetInterface(interface) => {
+                let (index, up) = (interface.index, interface.up);
+                let was_up = self.interfaces.up(index).is_some();
                 self.interfaces.set(interface, self.config.max_interfaces)?;
                 self.routes.derive(&self.interfaces);
                 // They may have been learnt of another network.
                 self.redirects.clear();
+                if up != was_up {
+                    self.igmp_link(now, index);
+                }
                 if let Some(nat) = &mut self.nat {
                     let interfaces = &self.interfaces;
                     nat.retain(|addr| interfaces.is_local(addr));
@@ -352,6 +364,7 @@ impl Internet for Router {
             Change::RemoveInterface(index) => {
                 self.interfaces.remove(index)?;
                 self.groups.remove(index);
+                self.igmp.remove(index);
                 self.nat.take_if(|table| [table.nat.inside, table.nat.outside].contains(&index));
                 self.routes.derive(&self.interfaces);
                 self.redirects.clear();
@@ -360,9 +373,19 @@ impl Internet for Router {
             Change::RemoveRoute { dst, gateway } => self.remove_route(dst, gateway)?,
             Change::Join(iface, group) => {
                 self.interfaces.get(iface).ok_or(Error::NoInterface(iface))?;
-                self.groups.join(iface, group, self.config.max_groups)?;
+                if let Some(group) = self.groups.join(iface, group, self.config.max_groups)?
+                    && self.tells_routers(iface)
+                {
+                    self.igmp.joined(now, iface, group);
+                }
             }
-            Change::Leave(iface, group) => self.groups.leave(iface, group)?,
+            Change::Leave(iface, group) => {
+                if let Some(group) = self.groups.leave(iface, group)?
+                    && self.tells_routers(iface)
+                {
+                    self.igmp.left(now, iface, group);
+                }
+            }
             Change::Forwarding(on) => self.forwarding = on,
             Change::Nat(nat) => self.set_nat(nat)?,
         }

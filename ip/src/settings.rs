@@ -31,6 +31,8 @@ pub struct Config {
     pub max_interfaces: usize,
     /// Group memberships, over all interfaces.
     pub max_groups: usize,
+    /// Whether routers are told of them (RFC 3376).
+    pub igmp: bool,
 }
 
 impl Default for Config {
@@ -48,6 +50,7 @@ impl Default for Config {
             max_routes: 4096,
             max_interfaces: 64,
             max_groups: 256,
+            igmp: true,
         }
     }
 }

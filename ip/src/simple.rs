@@ -245,8 +245,8 @@ impl Internet for SimpleHost {
                 self.gateway = None;
                 Ok(())
             }
-            Change::Join(iface, group) => self.groups.join(iface, group, MAX_GROUPS),
-            Change::Leave(iface, group) => self.groups.leave(iface, group),
+            Change::Join(iface, group) => self.groups.join(iface, group, MAX_GROUPS).map(drop),
+            Change::Leave(iface, group) => self.groups.leave(iface, group).map(drop),
             Change::Forwarding(false) => Ok(()),
             Change::Forwarding(true) => Err(Error::Unsupported("forward")),
             Change::Nat(None) => Ok(()),

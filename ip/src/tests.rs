@@ -4,6 +4,7 @@ mod bench;
 mod both;
 mod forwarding;
 mod fragmenting;
+mod igmp;
 mod learning;
 mod nat;
 mod reassembling;

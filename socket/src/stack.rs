@@ -184,6 +184,8 @@ impl Stack {
                 }
                 icmp::Input::Consumed | icmp::Input::Dropped(_) => {}
             },
+            // IP has acted on it; raw sockets have had their copies.
+            Protocol::IGMP => {}
             _ if seen => {}
             // RFC 1122 §3.2.2.1: a host SHOULD send it; §3.2.2: but never about a group's.
             _ => {
