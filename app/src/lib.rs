@@ -3,6 +3,8 @@
 //! The only crate that names concrete implementations: [`registry`] lists them, [`wiring`] puts
 //! them upon each other, and the rest turns words into arguments for the two.
 
+#[cfg(target_os = "linux")]
+mod bridge;
 mod faults;
 mod instance;
 mod link;
@@ -40,6 +42,8 @@ pub fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Host(args)) => host(args),
+        #[cfg(target_os = "linux")]
+        Some(Command::Bridge(args)) => bridge::run(args),
         Some(Command::Run(args)) => run(*args),
         None => run(bare),
     };
@@ -70,9 +74,17 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     // Checked before anything is made, so that a typing error leaves nothing behind.
     faults::parse(&options)?;
 
+    if matches!(link, Link::Bridge(_)) && options.addr.is_none() {
+        anyhow::bail!(
+            "--link bridge: say which address of the LAN is the stack's, --addr ADDR/LEN"
+        );
+    }
+
     // Both before the first thread: a process with threads cannot change its user namespace.
     let instance = match link {
-        Link::Namespace | Link::Tap(_) => Some(Instance::register(options.name.as_deref())?),
+        Link::Namespace | Link::Tap(_) | Link::Bridge(_) => {
+            Some(Instance::register(options.name.as_deref())?)
+        }
         Link::Unix(_) | Link::Sim => None,
     };
     if link == Link::Namespace {
@@ -90,8 +102,14 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         terminal.err().line(&format!("tapip: warning: {doubt}"));
     }
 
-    let opened = link::open(&link, identity.host_addr, options.mtu)?;
-    let identity = identity.facing(opened.host.as_ref().and_then(|host| host.addr));
+    let mut opened = link::open(&link, identity.host_addr, options.mtu)?;
+    // Dropped after all that is made from here on, however this ends.
+    let lan = opened.lan.take();
+    let host = opened.host.as_ref().and_then(|host| host.addr);
+    let identity = match &lan {
+        Some(lan) => identity.on_lan(host, lan.gateway, lan.mac)?,
+        None => identity.facing(host),
+    };
     let device = wiring::decorate(opened.device, &options, identity.seed, &terminal)?;
     let mut known = opened.host.as_ref().and_then(|host| Some((host.addr?.addr, host.mac?)));
     if link == Link::Sim {

@@ -23,6 +23,9 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Run a command at the kernel's end of a running instance's link
     Host(HostArgs),
+    /// Put the stack on the LAN of a NIC, beside this host
+    #[cfg(target_os = "linux")]
+    Bridge(crate::bridge::BridgeArgs),
     /// List the implementations of each layer
     Layers,
 }
@@ -54,7 +57,8 @@ pub(crate) struct RunArgs {
 #[derive(Args, Deserialize, Debug, Default, Clone)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Options {
-    /// The link: `ns` (a namespace of its own, the default), `tap:NAME`, `unix:PATH` or `sim`
+    /// The link: `ns` (a namespace of its own, the default), `tap:NAME`, `bridge:NIC`,
+    /// `unix:PATH` or `sim`
     #[arg(long, value_name = "LINK")]
     pub(crate) link: Option<String>,
     /// The name of this instance, for `tapip host --name`

@@ -28,6 +28,8 @@ pub(crate) struct Identity {
     pub(crate) gateway_said: bool,
     pub(crate) host_addr: Cidr,
     pub(crate) mac: MacAddr,
+    /// Whether the user chose it.
+    pub(crate) mac_said: bool,
     pub(crate) seed: u64,
 }
 
@@ -75,8 +77,8 @@ impl Identity {
             Some(seed) => seed,
             None => getrandom::u64().context("the system has no random numbers")?,
         };
-        let gateway_said = options.gw.is_some();
-        Ok(Identity { addr, gateway, gateway_said, host_addr, mac, seed })
+        let (gateway_said, mac_said) = (options.gw.is_some(), options.mac.is_some());
+        Ok(Identity { addr, gateway, gateway_said, host_addr, mac, mac_said, seed })
     }
 
     /// The same, where the other end turns out to have this address: a TAP of the host had its own
@@ -88,6 +90,24 @@ impl Identity {
             false => usual_gateway(self.addr, host_addr),
         };
         Identity { gateway, host_addr, ..self }
+    }
+
+    /// The same on a LAN, where the host at the other end is a neighbour like others: the gateway
+    /// is the host's own, and the Ethernet address one that no other stack there has.
+    pub(crate) fn on_lan(
+        self,
+        host: Option<Cidr>,
+        gateway: Option<IpAddr>,
+        mac: MacAddr,
+    ) -> anyhow::Result<Identity> {
+        let host_addr = host.unwrap_or(self.host_addr);
+        if host.is_some_and(|host| host.addr == self.addr.addr) {
+            bail!("--addr {}: it is this host's own on that LAN; choose a free one", self.addr);
+        }
+        let usual = gateway.filter(|gw| self.addr.contains(*gw) && *gw != self.addr.addr);
+        let gateway = if self.gateway_said { self.gateway } else { usual };
+        let mac = if self.mac_said { self.mac } else { mac };
+        Ok(Identity { gateway, host_addr, mac, ..self })
     }
 
     /// What is allowed, but hardly what was meant.
@@ -283,6 +303,28 @@ mod tests {
         assert_eq!(usual.gateway, Some("10.0.0.9".parse().unwrap()));
         let said = identity(|o| o.gw = Some("10.0.0.5".into())).unwrap().facing(host);
         assert_eq!(said.gateway, Some("10.0.0.5".parse().unwrap()));
+    }
+
+    #[test]
+    fn on_a_lan_the_gateway_is_the_hosts() {
+        let (host, gateway) = ("10.1.0.2/24".parse().unwrap(), "10.1.0.1".parse().unwrap());
+        let (mac, said) = (MacAddr([2, 0, 0, 0, 0, 7]), MacAddr([2, 0, 0, 0, 0, 8]));
+        let on_lan = |change: fn(&mut Options)| {
+            identity(change).unwrap().on_lan(Some(host), Some(gateway), mac)
+        };
+        let usual = on_lan(|o| o.addr = Some("10.1.0.9/24".into())).unwrap();
+        assert_eq!((usual.gateway, usual.mac, usual.host_addr), (Some(gateway), mac, host));
+        let chosen = on_lan(|o| {
+            o.addr = Some("10.1.0.9/24".into());
+            o.gw = Some("none".into());
+            o.mac = Some("02:00:00:00:00:08".into());
+        });
+        let chosen = chosen.unwrap();
+        assert_eq!((chosen.gateway, chosen.mac), (None, said));
+        let elsewhere = on_lan(|o| o.addr = Some("10.2.0.9/24".into())).unwrap();
+        assert_eq!(elsewhere.gateway, None, "the host's gateway is not on that network");
+        let error = on_lan(|o| o.addr = Some("10.1.0.2/24".into())).unwrap_err().to_string();
+        assert!(error.contains("this host's own"), "{error}");
     }
 
     #[test]

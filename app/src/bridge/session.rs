@@ -1,0 +1,140 @@
+//! A run of the stack on a bridge: on one that is up already, or on one of its own, which goes
+//! with it.
+
+use std::net::IpAddr;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, bail};
+use ip::Cidr;
+use netdev::MacAddr;
+
+use super::journal::{Directory, Journal};
+use super::{UpArgs, checks, iproute, plan};
+
+/// What the stack needs to know of the bridge.
+#[derive(Clone, Debug)]
+pub(crate) struct Attachment {
+    pub(crate) bridge: String,
+    pub(crate) tap: String,
+    /// The NIC's and the bridge's.
+    pub(crate) mac: MacAddr,
+    pub(crate) mtu: usize,
+    /// The host's first IPv4 address on this LAN.
+    pub(crate) host: Option<Cidr>,
+    /// The LAN's gateway, as far as the host knows one.
+    pub(crate) gateway: Option<IpAddr>,
+}
+
+/// Keeps the bridge for as long as it lives.
+///
+/// A process that is killed undoes nothing. So where the bridge is of this run alone, a second
+/// process waits for the end of a pipe, which comes however this one ends, and takes the bridge
+/// down then.
+#[derive(Debug)]
+pub(crate) struct Session {
+    guard: Option<Child>,
+    nic: String,
+}
+
+impl Session {
+    /// Finds the bridge of `nic`, or makes one.
+    pub(crate) fn start(nic: &str) -> anyhow::Result<(Session, Attachment)> {
+        let directory = Directory::usual()?;
+        let session = |guard| Session { guard, nic: nic.into() };
+        if let Some(journal) = directory.read(nic)? {
+            let faults = plan::faults(&journal, &iproute::state()?);
+            if !faults.is_empty() {
+                bail!(
+                    "the bridge of {nic} is broken: {}. `sudo tapip bridge down --nic {nic}` puts \
+                     back what was there before",
+                    faults.join("; ")
+                );
+            }
+            return Ok((session(None), Attachment::of(&journal)));
+        }
+        checks::may_change("/proc".as_ref(), &format!("tapip bridge up --nic {nic}"))?;
+        let mut guard = guard(nic)?;
+        let made = super::up(&UpArgs { nic: nic.into(), ..UpArgs::default() });
+        match made {
+            Ok(Some(journal)) => Ok((session(Some(guard)), Attachment::of(&journal))),
+            Ok(None) => bail!("nothing was made"),
+            Err(why) => {
+                // It was undone already, or is another's.
+                let _ = guard.kill();
+                let _ = guard.wait();
+                Err(why)
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let Some(mut guard) = self.guard.take() else { return };
+        drop(guard.stdin.take());
+        if !guard.wait().is_ok_and(|status| status.success()) {
+            let nic = &self.nic;
+            eprintln!("tapip: the bridge may still be there: `sudo tapip bridge down --nic {nic}`");
+        }
+    }
+}
+
+fn guard(nic: &str) -> anyhow::Result<Child> {
+    Command::new("/proc/self/exe")
+        .args(["bridge", "down", "--nic", nic, "--after-input"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        // A ^C is for the stack, not for the one who cleans up behind it.
+        .process_group(0)
+        .spawn()
+        .context("cannot start the process that takes the bridge down at the end")
+}
+
+impl Attachment {
+    fn of(journal: &Journal) -> Attachment {
+        let Journal { bridge, tap, mac, mtu, addresses, routes, .. } = journal;
+        let v4 = addresses.iter().filter(|address| !address.is_v6() && address.scope == "global");
+        let mut hosts = v4.filter_map(|address| Cidr::new(address.local?, address.prefixlen));
+        let gateways = routes
+            .iter()
+            .filter(|route| !route.v6 && route.dst == "default" && route.table == "main");
+        let best = gateways.min_by_key(|route| route.metric.unwrap_or(0));
+        Attachment {
+            bridge: bridge.clone(),
+            tap: tap.clone(),
+            mac: mac.parse().unwrap_or_default(),
+            mtu: *mtu as usize,
+            host: hosts.next(),
+            gateway: best.and_then(|route| route.gateway.as_ref()?.parse().ok()),
+        }
+    }
+
+    /// An Ethernet address for the stack: different on every LAN port, and the same on each run, so
+    /// that neighbours and DHCP servers know it again. It is the NIC's with the bit of locally
+    /// administered ones set, or with another bit changed where it is set already (a virtual
+    /// machine's NIC).
+    pub(crate) fn stack_mac(&self) -> MacAddr {
+        const LOCAL: u8 = 0x02;
+        let MacAddr(mut bytes) = self.mac;
+        bytes[0] = if bytes[0] & LOCAL == 0 { bytes[0] | LOCAL } else { bytes[0] ^ 0x04 };
+        MacAddr(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stacks_address_is_a_local_one_beside_the_nics() {
+        let of = |mac: &str| {
+            let mac = mac.parse().unwrap();
+            let (bridge, tap) = ("br0".into(), "tap0".into());
+            let attachment = Attachment { bridge, tap, mac, mtu: 1500, host: None, gateway: None };
+            attachment.stack_mac().to_string()
+        };
+        assert_eq!(of("00:0c:29:f6:52:47"), "02:0c:29:f6:52:47");
+        assert_eq!(of("52:54:00:12:34:56"), "56:54:00:12:34:56");
+    }
+}
