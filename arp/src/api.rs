@@ -53,6 +53,29 @@ pub trait Resolver: Send {
 
     /// Every counter, the ones at zero too.
     fn counters(&self) -> Vec<Counter>;
+
+    /// Who said lately that it is where, whether it was believed or not, ordered by address; empty
+    /// where no such log is kept.
+    fn sightings(&self) -> Vec<Sighting> {
+        Vec::new()
+    }
+}
+
+/// What a host on the link said of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// Its address.
+    pub addr: IpAddr,
+    /// Its link address, as of the last time.
+    pub mac: MacAddr,
+    /// The one before that, if it ever changed.
+    pub before: Option<MacAddr>,
+    /// How often it changed: a host that moved, or two that pretend to be one.
+    pub changes: u64,
+    /// When it first spoke.
+    pub first: Instant,
+    /// When it last spoke.
+    pub last: Instant,
 }
 
 /// What came of a call.
@@ -65,7 +88,13 @@ pub enum Event {
     /// Neighbours did not answer; here are the datagrams that waited for them, oldest first, as
     /// they were given to [`Resolver::send`]. Their senders are to be told "host unreachable".
     Unreachable(Vec<Packet>),
-    /// Another host uses one of our own addresses (RFC 5227 §2.4).
+    /// Nobody else has an address that was probed for: it is in use from now on (RFC 5227 §2.3).
+    Claimed {
+        /// The address.
+        addr: IpAddr,
+    },
+    /// Another host uses one of our own addresses (RFC 5227 §2.4), or one that was being probed
+    /// for, which is then not used (§2.1.1).
     Conflict {
         /// The address.
         addr: IpAddr,
@@ -80,8 +109,18 @@ pub enum Event {
 pub enum Change {
     /// Answer requests for this address from now on, and ask from it.
     AddAddress(IpAddr),
+    /// The same, but only when nobody else on the link has it; [`Event::Claimed`] or
+    /// [`Event::Conflict`] tells some seconds later (RFC 5227 §2.1).
+    ProbeAddress(IpAddr),
+    /// Tell everybody on the link that an own address is here (RFC 5227 §2.3).
+    Announce(IpAddr),
     /// No longer.
     RemoveAddress(IpAddr),
+    /// Answer requests for the addresses of a network, which are behind this router (RFC 1027):
+    /// an address in it, and bits of prefix.
+    AddProxy(IpAddr, u8),
+    /// No longer.
+    RemoveProxy(IpAddr, u8),
     /// A permanent entry (`arp -s`).
     AddStatic(IpAddr, MacAddr),
     /// Forget an entry of any kind (`arp -d`).

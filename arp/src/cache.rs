@@ -7,11 +7,14 @@ use std::time::Duration;
 use netdev::{Counter, Counts, EtherType, Instant, MacAddr, Packet, sooner};
 use tracing::{debug, trace};
 
+use crate::claim::Claims;
 use crate::hash::SeededState;
 use crate::neighbour::{Neighbour, Phase, Waiting};
+use crate::proxy::Proxies;
+use crate::snoop::Snoop;
 use crate::stat::Stat;
 use crate::wire::{Message, Operation, is_host_mac, is_neighbour};
-use crate::{Change, Config, DropReason, Entry, Error, Event, Link, Resolver};
+use crate::{Change, Config, DropReason, Entry, Error, Event, Link, Resolver, Sighting};
 
 /// Address resolution with a cache: RFC 826's packets, the states of RFC 4861 §7.3.
 #[derive(Debug)]
@@ -30,6 +33,9 @@ pub struct Cache {
     /// Datagrams whose entry went away while they waited: the next poll gives them back.
     orphans: Vec<Waiting>,
     defended: Option<Instant>,
+    pub(crate) claims: Claims,
+    proxies: Proxies,
+    snoop: Snoop,
     drops: Counts<DropReason>,
     pub(crate) stats: Counts<Stat>,
 }
@@ -39,6 +45,9 @@ impl Cache {
     pub fn new(mac: MacAddr, config: Config, seed: u64) -> Cache {
         Cache {
             mac,
+            snoop: Snoop::new(config.sightings),
+            proxies: Proxies::default(),
+            claims: Claims::new(seed),
             config,
             addrs: Vec::new(),
             table: HashMap::with_hasher(SeededState::new(seed)),
@@ -49,6 +58,13 @@ impl Cache {
             defended: None,
             drops: Counts::default(),
             stats: Counts::default(),
+        }
+    }
+
+    /// Answers for `addr` from now on, and asks from it.
+    pub(crate) fn own(&mut self, addr: Ipv4Addr) {
+        if !self.addrs.contains(&addr) {
+            self.addrs.push(addr);
         }
     }
 
@@ -224,6 +240,12 @@ impl Resolver for Cache {
         if !is_host_mac(sender_mac) {
             return self.drop(DropReason::SenderMac);
         }
+        if !sender.is_unspecified() && self.snoop.note(now, sender, sender_mac) {
+            self.stats.add(Stat::Changes);
+        }
+        if let Some(event) = self.contested(&message) {
+            return event;
+        }
         if self.addrs.contains(&sender) {
             return self.conflict(now, &message, link);
         }
@@ -234,10 +256,15 @@ impl Resolver for Cache {
         if !probe && !is_neighbour(sender) {
             return self.drop(DropReason::SenderAddress);
         }
+        // Who is known to be on this link answers for itself.
+        let for_others = !for_us
+            && operation == Operation::Request
+            && self.proxies.answers(sender, target)
+            && self.table.get(&target).is_none_or(|entry| entry.phase.mac().is_none());
         if self.table.contains_key(&sender) {
             let solicited = operation == Operation::Reply && for_us && target_mac == self.mac;
             self.learn(now, sender, sender_mac, solicited, link);
-        } else if !for_us {
+        } else if !for_us && !for_others {
             return self.drop(DropReason::NotForUs);
         } else if operation == Operation::Reply {
             return self.drop(DropReason::Unsolicited);
@@ -245,16 +272,17 @@ impl Resolver for Cache {
             // RFC 826: who asks for us will soon be sent to. A full table only forgoes that.
             self.create(now, sender, Phase::Stale(sender_mac), self.config.stale, target);
         }
-        if for_us && operation == Operation::Request {
-            self.stats.add(Stat::RepliesOut);
+        if (for_us || for_others) && operation == Operation::Request {
+            self.stats.add(if for_us { Stat::RepliesOut } else { Stat::ProxyReplies });
             link.transmit(now, sender_mac, EtherType::ARP, message.answer(self.mac).packet());
         }
         Event::None
     }
 
     fn poll(&mut self, now: Instant, link: &mut dyn Link) -> Event {
-        if self.next.is_none_or(|next| next > now) {
-            return Event::None;
+        let claimed = self.poll_claims(now, link);
+        if claimed != Event::None || self.next.is_none_or(|next| next > now) {
+            return claimed;
         }
         let mut due: Vec<(Instant, Ipv4Addr)> = self
             .table
@@ -283,7 +311,7 @@ impl Resolver for Cache {
     }
 
     fn poll_at(&self) -> Option<Instant> {
-        self.next
+        sooner(self.next, self.claims.due())
     }
 
     fn confirm(&mut self, now: Instant, hop: IpAddr) {
@@ -316,17 +344,38 @@ impl Resolver for Cache {
         link: &mut dyn Link,
     ) -> Result<(), Error> {
         match change {
-            Change::AddAddress(addr) => {
+            Change::AddAddress(addr) => self.own(neighbour(addr)?),
+            Change::ProbeAddress(addr) => {
                 let addr = neighbour(addr)?;
                 if !self.addrs.contains(&addr) {
-                    self.addrs.push(addr);
+                    self.probe(now, addr);
+                }
+            }
+            Change::Announce(addr) => {
+                let own = neighbour(addr)?;
+                if !self.addrs.contains(&own) {
+                    return Err(Error::NoEntry(addr));
+                }
+                self.announce(now, own);
+            }
+            Change::AddProxy(addr, prefix) => {
+                let addr = network(addr, prefix)?;
+                if self.proxies.len() >= self.config.proxies {
+                    return Err(Error::Full(self.config.proxies));
+                }
+                self.proxies.add(addr, prefix);
+            }
+            Change::RemoveProxy(addr, prefix) => {
+                if !self.proxies.remove(network(addr, prefix)?, prefix) {
+                    return Err(Error::NoEntry(addr));
                 }
             }
             Change::RemoveAddress(addr) => {
                 let gone = neighbour(addr)?;
                 let before = self.addrs.len();
                 self.addrs.retain(|own| *own != gone);
-                if self.addrs.len() == before {
+                let claimed = self.claims.remove(gone);
+                if self.addrs.len() == before && !claimed {
                     return Err(Error::NoEntry(addr));
                 }
             }
@@ -386,6 +435,18 @@ impl Resolver for Cache {
 
     fn counters(&self) -> Vec<Counter> {
         self.stats.rows().chain(self.drops.rows()).collect()
+    }
+
+    fn sightings(&self) -> Vec<Sighting> {
+        self.snoop.rows()
+    }
+}
+
+/// A network of neighbours that a proxy answers for.
+fn network(addr: IpAddr, prefix: u8) -> Result<Ipv4Addr, Error> {
+    match addr {
+        IpAddr::V4(v4) if prefix <= 32 => Ok(v4),
+        _ => Err(Error::BadAddress(addr)),
     }
 }
 

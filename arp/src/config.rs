@@ -32,6 +32,10 @@ pub struct Config {
     pub queue: usize,
     /// Datagrams that wait in all.
     pub queue_total: usize,
+    /// Hosts in the log of who said that it is where.
+    pub sightings: usize,
+    /// Networks that are answered for.
+    pub proxies: usize,
     /// Between two announcements that defend an address (RFC 5227 §1.1, DEFEND_INTERVAL).
     pub defend: Duration,
 }
@@ -49,6 +53,8 @@ impl Default for Config {
             failed: Duration::from_secs(3),
             queue: 64,
             queue_total: 1024,
+            sightings: 256,
+            proxies: 64,
             defend: Duration::from_secs(10),
         }
     }

@@ -28,12 +28,21 @@
 //! `machine.rs` (the picture above), `cache.rs` (the table and what waits), `static_table.rs` (the second implementation, without asking).
 //!
 //! # Which RFCs it keeps
-//! 826 (packets, the merge rule), 1122 §2.3.2 (ageing, no flooding, datagrams wait), 5227 §2.4
-//! (conflicts are seen and an address is defended), 4861 §7.3 (states).
+//! 826 (packets, the merge rule), 1122 §2.3.2 (ageing, no flooding, datagrams wait), 5227 (an
+//! address is probed for where that is asked for, announced, and defended), 4861 §7.3 (states), 1027
+//! (proxies).
+//!
+//! # Against poisoning
+//! - A reply that nobody asked for creates nothing; nor does a request that is not for us.
+//! - What claims one of our own addresses teaches nothing, and is answered with a defence.
+//! - A permanent entry is not changed by anybody.
+//! - A link address that is nobody's (zero, a group's) is not learnt.
+//! - A full table evicts who is not spoken to before who is: a flood displaces itself.
+//! - An entry that is changed by who was not asked is asked for again before it is relied on
+//!   (Stale, Delay, Probe), and every change is logged ([`Resolver::sightings`]).
 //!
 //! # What it does not do (yet)
-//! Probe an address before it is used and announce it (RFC 5227 §2.1 to §2.3), proxy ARP
-//! (RFC 1027), Inverse and Reverse ARP. Broadcast and multicast need no resolution: IP's next hop
+//! Give an address up that another host uses too (RFC 5227 §2.4 (b)), Inverse and Reverse ARP. Broadcast and multicast need no resolution: IP's next hop
 //! says so, and the datagram never comes here.
 //!
 //! # Deviations
@@ -91,6 +100,7 @@
 
 mod api;
 mod cache;
+mod claim;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -98,13 +108,15 @@ mod drop_reason;
 mod hash;
 mod machine;
 mod neighbour;
+mod proxy;
+mod snoop;
 mod stat;
 mod static_table;
 #[cfg(test)]
 mod tests;
 mod wire;
 
-pub use api::{Change, Entry, Error, Event, Link, Resolver, State};
+pub use api::{Change, Entry, Error, Event, Link, Resolver, Sighting, State};
 pub use cache::Cache;
 pub use config::Config;
 pub use drop_reason::DropReason;

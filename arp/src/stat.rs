@@ -11,6 +11,10 @@ netdev::reasons! {
         RequestsOut = "requests sent",
         /// Requests answered.
         RepliesOut = "replies sent",
+        /// Requests answered for hosts behind this one.
+        ProxyReplies = "replies sent for others",
+        /// Senders that were at another link address before, known here or not.
+        Changes = "link addresses that changed on the link",
         /// Neighbours found.
         Resolved = "neighbours resolved",
         /// Neighbours that did not answer.

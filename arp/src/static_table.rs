@@ -130,6 +130,11 @@ impl Resolver for StaticTable {
             Change::Remove(addr) => {
                 self.table.remove(&neighbour(addr)?).ok_or(Error::NoEntry(addr))?;
             }
+            Change::ProbeAddress(_) => return Err(Error::Unsupported("probe for an address")),
+            Change::Announce(_) => return Err(Error::Unsupported("announce an address")),
+            Change::AddProxy(..) | Change::RemoveProxy(..) => {
+                return Err(Error::Unsupported("answer for others"));
+            }
             // Nothing is in the table but what is permanent.
             Change::Flush => {}
         }

@@ -2,6 +2,7 @@
 
 mod ageing;
 mod cache;
+mod claims;
 mod hostile;
 mod shared;
 

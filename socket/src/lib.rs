@@ -133,6 +133,7 @@
 
 mod bell;
 mod calls;
+mod claims;
 mod configure;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -160,6 +161,7 @@ mod views;
 mod waiters;
 
 pub use calls::RawOutput;
+pub use claims::{AddressClaim, ClaimState};
 pub use configure::ConfigError;
 pub use drop_reason::DropReason;
 pub use net::Net;

@@ -11,6 +11,7 @@ use tcp::Streams;
 use udp::Datagrams;
 
 use crate::DropReason;
+use crate::claims::AddressClaim;
 use crate::interfaces::{Below, Interfaces};
 use crate::raw::RawSockets;
 
@@ -47,6 +48,8 @@ pub struct Stack {
     pub(crate) raw: RawSockets,
     /// Which UDP sockets are members of which groups.
     pub(crate) memberships: BTreeSet<(Handle, IfIndex, IpAddr)>,
+    /// Addresses that are wanted and were asked for first.
+    pub(crate) claims: Vec<AddressClaim>,
     /// Which interface is served first; the next one at the next poll.
     first: usize,
     /// The latest time that anybody told.
@@ -87,6 +90,7 @@ impl Stack {
             tcp,
             raw,
             memberships: BTreeSet::new(),
+            claims: Vec::new(),
             first: 0,
             seen: Instant::ZERO,
             any_gone: false,
@@ -254,7 +258,9 @@ impl Stack {
                         self.unreachable(now, packet);
                     }
                 }
+                Event::Claimed { addr } => self.claimed(now, index, addr),
                 Event::Conflict { addr, mac } => {
+                    self.contested(index, addr, mac);
                     tracing::warn!(%addr, %mac, interface = %index, "address used by another host");
                 }
             }

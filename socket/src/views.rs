@@ -87,6 +87,15 @@ impl Stack {
             .collect()
     }
 
+    /// Who said lately, on any interface, that it is where.
+    pub fn arp_sightings(&self) -> Vec<(IfIndex, arp::Sighting)> {
+        let resolvers =
+            self.interfaces.iter().filter_map(|i| Some((i.index, i.resolver.as_ref()?)));
+        resolvers
+            .flat_map(|(index, r)| r.sightings().into_iter().map(move |s| (index, s)))
+            .collect()
+    }
+
     /// All TCP sockets and connections.
     pub fn tcp_sockets(&self, now: Instant) -> Vec<tcp::Info> {
         self.tcp.sockets(now)

@@ -361,6 +361,7 @@ fn name(event: &Event) -> String {
     match event {
         Event::None => "nothing comes back".to_owned(),
         Event::Unreachable(packets) => format!("{} unreachable", packets.len()),
+        Event::Claimed { addr } => format!("{addr} is ours"),
         Event::Conflict { addr, mac } => format!("conflict: {addr} is used by {mac}"),
     }
 }

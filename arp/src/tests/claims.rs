@@ -1,0 +1,184 @@
+//! Addresses that are probed for, announced, answered for others, and overheard: RFC 5227, RFC
+//! 1027.
+
+use super::*;
+
+const NEW: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 7);
+
+fn probing() -> Bench {
+    let mut bench = Bench::cache(Config::default());
+    bench.set(Change::ProbeAddress(NEW.into()));
+    bench
+}
+
+/// Lets time pass step by step, and gives each ARP message with the time when it was sent.
+fn overhear(bench: &mut Bench, secs: u64) -> (Vec<(Duration, Message)>, Vec<Event>) {
+    let (start, end) = (bench.now, bench.now + Duration::from_secs(secs));
+    let (mut sent, mut events) = (Vec::new(), Vec::new());
+    while let Some(at) = bench.arp.poll_at().filter(|at| *at <= end) {
+        bench.now = bench.now.max(at);
+        let event = bench.arp.poll(bench.now, &mut bench.link);
+        events.extend(Some(event).filter(|event| *event != Event::None));
+        let at = bench.now - start;
+        sent.extend(bench.link.arp().into_iter().map(|(to, message)| {
+            assert_eq!(to, MacAddr::BROADCAST);
+            (at, message)
+        }));
+    }
+    bench.now = end;
+    (sent, events)
+}
+
+fn claimed() -> Event {
+    Event::Claimed { addr: NEW.into() }
+}
+
+/// RFC 5227 §2.1.1, §2.3: three probes that claim nothing, two announcements; each at its time.
+#[test]
+fn an_address_is_probed_for_three_times_and_then_announced_twice() {
+    let mut bench = probing();
+    let (sent, events) = overhear(&mut bench, 20);
+    assert_eq!(events, [claimed()]);
+    let (times, messages): (Vec<Duration>, Vec<Message>) = sent.into_iter().unzip();
+    let probe = request(ME, Ipv4Addr::UNSPECIFIED, NEW);
+    let announcement = request(ME, NEW, NEW);
+    assert_eq!(messages, [probe, probe, probe, announcement, announcement]);
+    let secs = Duration::from_secs;
+    assert!(times[0] <= secs(1), "{times:?}");
+    for probes in times[..3].windows(2) {
+        assert!((secs(1)..=secs(2)).contains(&(probes[1] - probes[0])), "{times:?}");
+    }
+    assert_eq!((times[3] - times[2], times[4] - times[3]), (secs(2), secs(2)));
+    // It is answered for, and defended.
+    assert_eq!(bench.input(request(PEER, PEER_ADDR, NEW)), Event::None);
+    assert_eq!(bench.link.arp()[0].1.sender, NEW);
+    let conflict = Event::Conflict { addr: NEW.into(), mac: PEER };
+    assert_eq!(bench.input(request(PEER, NEW, NEW)), conflict);
+    assert_eq!(bench.link.arp()[0].1, announcement);
+}
+
+/// RFC 5227 §1.1: hosts that are switched on together do not speak together.
+#[test]
+fn probes_come_at_random_times() {
+    let firsts: std::collections::BTreeSet<Duration> = (0..20)
+        .map(|seed| {
+            let mut bench = Bench::over(Box::new(Cache::new(ME, Config::default(), seed)));
+            bench.set(Change::ProbeAddress(NEW.into()));
+            overhear(&mut bench, 20).0[0].0
+        })
+        .collect();
+    assert!(firsts.len() > 10, "{firsts:?}");
+}
+
+/// RFC 5227 §2.1.1: whoever has it, and whoever probes for it at the same time; not our own probe
+/// that a switch sends back.
+#[test]
+fn whoever_has_an_address_or_wants_it_too_keeps_us_from_it() {
+    for message in [
+        Message { target_mac: ME, target: Ipv4Addr::UNSPECIFIED, ..reply(PEER, NEW) },
+        request(PEER, NEW, OTHER_ADDR),
+        request(PEER, Ipv4Addr::UNSPECIFIED, NEW),
+    ] {
+        let mut bench = probing();
+        let _ = overhear(&mut bench, 2);
+        assert_eq!(bench.input(request(ME, Ipv4Addr::UNSPECIFIED, NEW)), Event::None);
+        let conflict = Event::Conflict { addr: NEW.into(), mac: PEER };
+        assert_eq!(bench.input(message), conflict, "{message:?}");
+        let (sent, events) = overhear(&mut bench, 20);
+        assert_eq!((sent, events), (vec![], vec![]), "it is not asked for any more, nor used");
+        assert_eq!(bench.input(request(PEER, PEER_ADDR, NEW)), Event::None);
+        assert_eq!(bench.link.arp(), [], "nor answered for");
+    }
+}
+
+/// Until it is claimed it is not answered for: another's probe would be refused by us both.
+#[test]
+fn an_address_that_is_probed_for_is_not_answered_for() {
+    let mut bench = probing();
+    let _ = overhear(&mut bench, 1);
+    assert_eq!(bench.input(request(PEER, PEER_ADDR, NEW)), Event::None);
+    assert!(bench.link.arp().is_empty());
+}
+
+/// RFC 5227 §2.1.1: MAX_CONFLICTS and RATE_LIMIT_INTERVAL; a success ends it.
+#[test]
+fn after_ten_conflicts_a_probe_begins_once_a_minute() {
+    let mut bench = Bench::cache(Config::default());
+    for round in 0..12 {
+        bench.set(Change::ProbeAddress(NEW.into()));
+        let wait = bench.arp.poll_at().unwrap() - bench.now;
+        assert_eq!(wait >= Duration::from_secs(60), round >= 10, "round {round}: {wait:?}");
+        let _ = bench.input(request(PEER, NEW, NEW));
+    }
+    bench.set(Change::ProbeAddress(NEW.into()));
+    assert_eq!(overhear(&mut bench, 100).1, [claimed()]);
+    bench.set(Change::ProbeAddress(OTHER_ADDR.into()));
+    assert!(bench.arp.poll_at().unwrap() - bench.now <= Duration::from_secs(1));
+}
+
+#[test]
+fn a_claim_can_be_given_up_and_an_own_address_announced() {
+    let mut bench = probing();
+    bench.set(Change::RemoveAddress(NEW.into()));
+    assert_eq!(overhear(&mut bench, 20), (vec![], vec![]));
+    bench.set(Change::Announce(MY_ADDR.into()));
+    let (sent, _) = overhear(&mut bench, 20);
+    assert_eq!(sent.len(), 2);
+    assert!(sent.iter().all(|(_, message)| *message == request(ME, MY_ADDR, MY_ADDR)));
+    let foreign = bench.arp.configure(bench.now, Change::Announce(NEW.into()), &mut bench.link);
+    assert!(foreign.is_err());
+}
+
+/// RFC 1027 §2.
+#[test]
+fn a_proxy_answers_for_the_hosts_behind_it_alone() {
+    let behind = Ipv4Addr::new(10, 0, 0, 130);
+    let mut bench = Bench::cache(Config::default());
+    bench.set(Change::AddProxy(behind.into(), 25));
+    assert_eq!(bench.input(request(PEER, PEER_ADDR, behind)), Event::None);
+    let (to, answer) = bench.link.arp().remove(0);
+    assert_eq!((to, answer.sender, answer.sender_mac), (PEER, behind, ME));
+    assert_eq!((answer.target, answer.target_mac), (PEER_ADDR, PEER));
+    let beside = Ipv4Addr::new(10, 0, 0, 131);
+    for (what, message) in [
+        ("another network", request(PEER, PEER_ADDR, OTHER_ADDR)),
+        ("one behind it asks for another", request(OTHER, beside, behind)),
+        ("an announcement", request(OTHER, behind, behind)),
+        ("a probe", request(OTHER, Ipv4Addr::UNSPECIFIED, behind)),
+        ("a reply", Message { target: behind, ..reply(PEER, PEER_ADDR) }),
+    ] {
+        let _ = bench.input(message);
+        assert_eq!(bench.link.arp(), [], "{what}");
+    }
+    // Who is known on this link answers for itself.
+    let _ = bench.input(request(OTHER, beside, MY_ADDR));
+    let _ = bench.link.arp();
+    let _ = bench.input(request(PEER, PEER_ADDR, beside));
+    assert_eq!(bench.link.arp(), []);
+    bench.set(Change::RemoveProxy(behind.into(), 25));
+    let _ = bench.input(request(PEER, PEER_ADDR, behind));
+    assert_eq!(bench.link.arp(), []);
+    assert_eq!(bench.count("replies sent for others"), 1);
+}
+
+/// What is not believed is seen all the same; and the log has its bound.
+#[test]
+fn every_sender_is_noted_with_its_changes() {
+    let mut bench = Bench::cache(Config { sightings: 8, ..Config::default() });
+    let _ = bench.input(reply(PEER, PEER_ADDR));
+    assert_eq!(bench.state(PEER_ADDR), None, "not believed");
+    bench.now += Duration::from_secs(5);
+    let _ = bench.input(request(OTHER, PEER_ADDR, OTHER_ADDR));
+    let seen = bench.arp.sightings()[0];
+    assert_eq!((seen.addr, seen.mac, seen.before), (PEER_ADDR.into(), OTHER, Some(PEER)));
+    assert_eq!((seen.changes, seen.last - seen.first), (1, Duration::from_secs(5)));
+    assert_eq!(bench.count("link addresses that changed on the link"), 1);
+    let _ = bench.input(request(OTHER, Ipv4Addr::UNSPECIFIED, OTHER_ADDR));
+    assert_eq!(bench.arp.sightings().len(), 1, "a probe is nobody's");
+    for host in 10..200 {
+        bench.now += Duration::from_secs(1);
+        let _ = bench.input(request(PEER, Ipv4Addr::new(10, 0, 0, host), OTHER_ADDR));
+        assert!(bench.arp.sightings().len() <= 8);
+    }
+    assert_eq!(bench.arp.sightings()[7].addr, IpAddr::from([10, 0, 0, 199]));
+}
