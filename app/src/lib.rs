@@ -11,6 +11,7 @@ mod link;
 mod log;
 mod options;
 mod registry;
+mod tcp_defaults;
 mod wiring;
 
 use std::io::IsTerminal as _;

@@ -7,6 +7,8 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 
+use crate::tcp_defaults::TcpDefaults;
+
 /// A complete TCP/IP stack in a program of your own, on a link to the kernel's.
 #[derive(Parser, Debug)]
 #[command(name = "tapip", version, args_conflicts_with_subcommands = true)]
@@ -146,6 +148,14 @@ pub(crate) struct Options {
     /// TCP's explicit congestion notification: `off` (the default), `accept` or `on`
     #[arg(long, value_name = "MODE", help_heading = "Layers")]
     pub(crate) ecn: Option<String>,
+    /// One of TCP's defaults, as `rto-min=100ms` (again for more); all of them: `[tcp-defaults]`
+    /// in the file
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Layers")]
+    #[serde(skip)]
+    pub(crate) tcp_set: Vec<String>,
+    /// The same in the file.
+    #[arg(skip)]
+    pub(crate) tcp_defaults: Option<TcpDefaults>,
     /// A permanent neighbour, as `10.0.0.2=02:00:00:00:00:02` (again for more)
     #[arg(long, value_name = "ADDR=MAC")]
     #[serde(default)]
@@ -190,6 +200,8 @@ impl Options {
             reassembly,
             rtt,
             ecn,
+            tcp_set,
+            tcp_defaults,
             neighbour,
             debug,
         } = self;
@@ -224,6 +236,8 @@ impl Options {
             reassembly: reassembly.or(under.reassembly),
             rtt: rtt.or(under.rtt),
             ecn: ecn.or(under.ecn),
+            tcp_set: longer(tcp_set, under.tcp_set),
+            tcp_defaults: tcp_defaults.or(under.tcp_defaults),
             neighbour: longer(neighbour, under.neighbour),
             debug: longer(debug, under.debug),
         }

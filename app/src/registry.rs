@@ -72,6 +72,8 @@ pub(crate) const UDP: &[Entry<Datagrams>] = &[
 pub(crate) const TCP: &[Entry<Streams>] = &[
     entry("rfc9293", "all of RFC 9293, and what came since; its parts follow", |seed, options| {
         let mut config = tcp::Config::default();
+        let defaults = options.tcp_defaults.clone().unwrap_or_default();
+        defaults.with(&options.tcp_set)?.apply(&mut config)?;
         set("cc", &mut config.congestion, tcp::CONGESTION_CONTROLS, &options.cc)?;
         set("recovery", &mut config.recovery, tcp::LOSS_RECOVERIES, &options.recovery)?;
         set("reassembly", &mut config.reassembly, tcp::REASSEMBLIES, &options.reassembly)?;
@@ -101,6 +103,11 @@ pub(crate) const TCP: &[Entry<Streams>] = &[
         }
         if let Some(mode) = options.ecn.as_deref().filter(|mode| *mode != "off") {
             bail!("--tcp small has no ECN, so --ecn {mode} means nothing to it");
+        }
+        if options.tcp_defaults.is_some() || !options.tcp_set.is_empty() {
+            bail!(
+                "--tcp small has nothing to set, so --tcp-set and [tcp-defaults] mean nothing to it"
+            );
         }
         Ok(Box::new(tcp::SmallTcp::new(seed)))
     }),

@@ -353,3 +353,26 @@ fn a_reader_that_has_gone_ends_the_commands() {
         }
     }
 }
+
+#[test]
+fn defaults_of_tcp_come_from_the_file_and_the_command_line() {
+    let dir = directory("tcp-defaults");
+    let run = |args: &[&str]| {
+        let args = [&["--link", "sim"], args, &["-c", "stat"]].concat();
+        tapip(&dir, &args).output().unwrap()
+    };
+    assert!(run(&["--tcp-set", "rto-min=50ms", "--tcp-set", "retries=7"]).status.success());
+    let wrong = run(&["--tcp-set", "retires=7"]);
+    assert!(!wrong.status.success() && stderr(&wrong).contains("unknown field"), "{wrong:?}");
+    let wrong = run(&["--tcp", "small", "--tcp-set", "retries=7"]);
+    assert!(!wrong.status.success() && stderr(&wrong).contains("small"), "{wrong:?}");
+    fs::write(dir.join("tapip.toml"), "seed = 1\n\n[tcp-defaults]\nretries = 7\nrto-min = 1\n")
+        .unwrap();
+    let wrong = run(&[]);
+    let said = stderr(&wrong);
+    assert!(!wrong.status.success() && said.contains("line 5"), "{said}");
+    // What the rules say is held against the file and the command line together.
+    fs::write(dir.join("tapip.toml"), "[tcp-defaults]\nrto-max = '10ms'\n").unwrap();
+    assert!(stderr(&run(&[])).contains("rto-min"));
+    assert!(run(&["--tcp-set", "rto-min=5ms", "--tcp-set", "rto-initial=5ms"]).status.success());
+}

@@ -32,6 +32,12 @@ pub struct Config {
     pub dsack: bool,
     /// Whether the tail of a flight is probed before the timeout (RFC 8985 §7).
     pub tail_loss_probe: bool,
+    /// Whether a timeout for nothing is found out by what the next acknowledgments tell (F-RTO,
+    /// RFC 5682); without this by timestamps and duplicate SACKs only.
+    pub frto: bool,
+    /// Segments beyond a gap that tell a loss where nothing was seen reordered: DupThresh of
+    /// RFC 5681 and RFC 6675, and of RFC 8985 §6.2. As Linux's `tcp_reordering`.
+    pub reordering: u32,
     /// Whether window scaling is (RFC 7323 §2).
     pub window_scaling: bool,
     /// Whether explicit congestion notification is used (RFC 3168) by a socket that does not say.
@@ -46,6 +52,10 @@ pub struct Config {
     pub min_burst: u32,
     /// Whether the window shrinks while nothing is sent (RFC 5681 §4.1).
     pub slow_start_after_idle: bool,
+    /// Whether a congestion window that is not used is validated by RFC 7661: it grows while half
+    /// of it is used and stays while less is, for five minutes, and a loss counts from what was
+    /// used. Without this, as Linux: it grows while all of it is used, in slow start half.
+    pub window_validation: bool,
     /// The MSS of a peer that names none, in bytes (RFC 9293 §3.7.1: 536).
     pub default_mss: u16,
     /// The least MSS that a peer may ask for: room for all options and eight bytes of data, as
@@ -179,12 +189,15 @@ impl Default for Config {
             sack: true,
             dsack: true,
             tail_loss_probe: true,
+            frto: true,
+            reordering: 3,
             window_scaling: true,
             ecn: EcnMode::Off,
             initial_window: 10,
             hystart: true,
             min_burst: 2,
             slow_start_after_idle: false,
+            window_validation: false,
             default_mss: 536,
             min_mss: 48,
             min_path_mtu: 552,

@@ -28,8 +28,8 @@ pub trait CongestionControl: Send {
     /// The connection is there: the size of a segment and of the initial window, in bytes.
     fn start(&mut self, mss: u32, initial_window: u32);
 
-    /// It takes over from another algorithm, which left these windows, in bytes. Called after
-    /// [`CongestionControl::start`].
+    /// The windows are these from now on, in bytes: it takes over from another algorithm, or they
+    /// were not used (RFC 7661 §4.4). Called after [`CongestionControl::start`].
     fn take_over(&mut self, cwnd: u32, ssthresh: u32) {
         let _ = (cwnd, ssthresh);
     }
@@ -39,6 +39,13 @@ pub trait CongestionControl: Send {
 
     /// New data was acknowledged. Not called while lost data is being recovered.
     fn acked(&mut self, ack: &Acked);
+
+    /// Data was delivered: called for every acknowledgment that says so, while lost data is being
+    /// recovered too, and before [`CongestionControl::acked`]. A control that models the path, as
+    /// BBR does, lives on this; one that counts what is acknowledged has no use for it.
+    fn delivered(&mut self, sample: &RateSample) {
+        let _ = sample;
+    }
 
     /// Data was lost, or marked, for the first time in this round trip (RFC 5681 §3.2,
     /// RFC 3168 §6.1.2): `flight` bytes were in flight.
@@ -105,6 +112,35 @@ pub struct Acked {
     pub rtt: Option<Duration>,
     /// The smoothed round trip, where there is one (RFC 6298).
     pub srtt: Option<Duration>,
+}
+
+/// What an acknowledgment shows of the path (draft-cheng-iccrg-delivery-rate-estimation §3.3, with
+/// its names).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RateSample {
+    /// When.
+    pub now: Instant,
+    /// Bytes that it newly says to have arrived, in order or not.
+    pub bytes: u32,
+    /// Bytes in flight before it came, and now.
+    pub prior_in_flight: u32,
+    /// See [`RateSample::prior_in_flight`].
+    pub in_flight: u32,
+    /// rs.delivery_rate in bytes a second; `None` where it gave no sample: what arrived was sent
+    /// twice, or in less than the least round trip.
+    pub delivery_rate: Option<u64>,
+    /// rs.interval: over how long that was measured; zero where it was not.
+    pub interval: Duration,
+    /// rs.is_app_limited: there was too little to send when it was sent, so the path may carry more.
+    pub is_app_limited: bool,
+    /// The round trip, where it gave one; and the least one lately.
+    pub rtt: Option<Duration>,
+    /// See [`RateSample::rtt`].
+    pub min_rtt: Option<Duration>,
+    /// SND.UNA with it taken in, and SND.NXT: what tells round trips apart.
+    pub una: SeqNum,
+    /// See [`RateSample::una`].
+    pub nxt: SeqNum,
 }
 
 /// The algorithms, the default first.

@@ -205,6 +205,7 @@ pub(crate) fn acknowledged(
             // Nothing was held back.
             let ssthresh = tcb.congestion.ssthresh().min(1 << 30);
             tcb.congestion.recovered(cx.now, ssthresh);
+            tcb.validate_after_congestion();
         }
     }
     let echo = segment.flags.contains(Flags::ECE);
@@ -217,7 +218,7 @@ pub(crate) fn acknowledged(
         cx.events.add(Event::EcnReductions);
         let prr = Prr::for_mark(tcb.congestion.cwnd(), &tcb.board);
         tcb.ecn.reduction = Some(Box::new(Reduction { recover: tcb.snd.nxt, prr }));
-        tcb.congestion.congested(cx.now, flight);
+        tcb.congested(cx.now, flight);
         tcb.undoable = false;
         tcb.ecn.reduced();
         tcb.tell_recovery(state, "congestion mark");

@@ -161,7 +161,7 @@ mod urgent;
 pub use api::{Input, Shutdown, Streams};
 pub use config::{Config, Sizes};
 pub use congestion::{
-    Acked, CONGESTION_CONTROLS, CongestionControl, Cubic, NewReno, Timeout, Unlimited,
+    Acked, CONGESTION_CONTROLS, CongestionControl, Cubic, NewReno, RateSample, Timeout, Unlimited,
 };
 pub use drop_reason::DropReason;
 pub use ecn::EcnMode;

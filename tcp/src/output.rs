@@ -300,7 +300,8 @@ const MOST: usize = 65_535 - 120;
 fn send_new(tcb: &mut Tcb, cx: &mut Context<'_>) -> Why {
     let from = tcb.snd.nxt;
     let idle = cx.now.since(tcb.totals.last_data_sent);
-    let mut restart = tcb.board.is_empty() && idle > tcb.rtt.rto();
+    tcb.validate_window(cx.now, cx.config);
+    let mut restart = tcb.board.is_empty() && idle > tcb.rtt.rto() && !tcb.snd.usage.validates();
     loop {
         let view = view(tcb);
         let (len, fin) = match decide(&view) {

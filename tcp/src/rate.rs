@@ -47,6 +47,17 @@ struct Burst {
     again: bool,
 }
 
+/// What one acknowledgment shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Sample {
+    /// In bytes a second.
+    pub(crate) rate: u64,
+    /// Over how long it was measured.
+    pub(crate) interval: Duration,
+    /// There was too little to send when it was sent.
+    pub(crate) app_limited: bool,
+}
+
 impl DeliveryRate {
     /// §3.2, SendPacket: data up to `end` is sent for the first time; `idle`: nothing was in
     /// flight.
@@ -113,8 +124,9 @@ impl DeliveryRate {
         newest: SeqNum,
         bytes: u64,
         min_rtt: Duration,
-    ) {
-        let Some(flight) = self.flight.as_mut().filter(|_| bytes > 0) else { return };
+    ) -> Option<Sample> {
+        let flight = self.flight.as_mut().filter(|_| bytes > 0)?;
+        let mut sample = None;
         flight.delivered += bytes;
         flight.delivered_at = now;
         let index = flight.bursts.partition_point(|burst| burst.end.lt(newest));
@@ -129,6 +141,9 @@ impl DeliveryRate {
             if !interval.is_zero() && interval >= min_rtt && counts {
                 (self.rate, self.rate_app_limited) = (rate as f32, burst.app_limited);
             }
+            if !interval.is_zero() && interval >= min_rtt {
+                sample = Some(Sample { rate, interval, app_limited: burst.app_limited });
+            }
         }
         if flight.app_limited.is_some_and(|limit| flight.delivered > limit) {
             (flight.app_limited, self.begins_app_limited) = (None, false);
@@ -138,6 +153,7 @@ impl DeliveryRate {
         if flight.bursts.is_empty() {
             self.flight = None;
         }
+        sample
     }
 
     /// The rate in bytes a second; zero before the first sample.

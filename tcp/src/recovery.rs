@@ -7,7 +7,7 @@ use netdev::Instant;
 use crate::options::SackBlock;
 use crate::parts::Part;
 use crate::scoreboard::History;
-use crate::{CaState, Scoreboard, Sent, SeqNum};
+use crate::{CaState, Config, Scoreboard, Sent, SeqNum};
 
 mod delivery;
 mod newreno;
@@ -170,22 +170,43 @@ pub enum Change {
     Probe,
 }
 
+/// What the algorithms take from the [`Config`].
+#[derive(Clone, Copy, Debug)]
+struct Chosen {
+    /// [`Config::reordering`].
+    dup_thresh: u16,
+    /// [`Config::frto`].
+    frto: bool,
+}
+
+impl Chosen {
+    fn of(config: &Config) -> Chosen {
+        // Nobody has more than that in flight beyond a gap.
+        let dup_thresh = config.reordering.clamp(1, u16::MAX.into()) as u16;
+        Chosen { dup_thresh, frto: config.frto }
+    }
+
+    fn dup_thresh(self) -> u32 {
+        self.dup_thresh.into()
+    }
+}
+
 /// The algorithms, the default first.
 pub static LOSS_RECOVERIES: &[Part<dyn LossRecovery>] = &[
     Part {
         name: "rack",
         about: "by time, and probes of the tail (RFC 8985, RFC 6937, RFC 5682)",
-        make: |_| Box::new(Rack::default()),
+        make: |config: &Config| Box::new(Rack::new(config)),
     },
     Part {
         name: "sack",
         about: "by the count of selective acknowledgments (RFC 6675)",
-        make: |_| Box::new(CountSacks::default()),
+        make: |config: &Config| Box::new(CountSacks::new(config)),
     },
     Part {
         name: "newreno",
         about: "three duplicate ACKs and partial ACKs, without SACK (RFC 6582, RFC 6937, RFC 5682)",
-        make: |_| Box::new(ThreeDuplicates::default()),
+        make: |config: &Config| Box::new(ThreeDuplicates::new(config)),
     },
 ];
 

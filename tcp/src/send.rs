@@ -80,7 +80,7 @@ impl SendSpace {
             overridden: false,
             short: false,
             retransmit_first: false,
-            usage: Usage::new(iss),
+            usage: Usage::new(config, iss),
         }
     }
 }

@@ -286,17 +286,46 @@ impl Tcb {
     pub(crate) fn reduce_for_loss(&mut self, now: Instant, flight: u32) -> bool {
         let reduces = !self.ecn.reducing();
         if reduces {
-            self.congestion.congested(now, flight);
+            self.congested(now, flight);
             self.ecn.reduced();
             self.undoable = true;
         }
         reduces
     }
 
+    /// The congestion window comes down: from what of it was used, where that is what counts.
+    pub(crate) fn congested(&mut self, now: Instant, flight: u32) {
+        let cwnd = self.congestion.cwnd();
+        let used = self.snd.usage.congested(now, cwnd, flight, self.totals.bytes_retrans);
+        if let Some(used) = used {
+            self.congestion.take_over(used, self.congestion.ssthresh());
+        }
+        self.congestion.congested(now, used.unwrap_or(flight));
+    }
+
+    /// The congestion is over (RFC 7661 §4.4.1).
+    pub(crate) fn validate_after_congestion(&mut self) {
+        let ssthresh = self.congestion.ssthresh();
+        if let Some(cwnd) = self.snd.usage.recovered(ssthresh, self.totals.bytes_retrans) {
+            self.congestion.take_over(cwnd.max(self.snd.mss), ssthresh);
+        }
+    }
+
+    /// Data may be sent: a window that was not used for five minutes comes down (RFC 7661 §4.4.3).
+    pub(crate) fn validate_window(&mut self, now: Instant, config: &Config) {
+        for _ in 0..self.snd.usage.expired(now, self.congestion.cwnd()) {
+            let (cwnd, ssthresh) = (self.congestion.cwnd(), self.congestion.ssthresh());
+            let initial = config.initial_window.saturating_mul(self.snd.mss);
+            self.congestion
+                .take_over((cwnd / 2).max(initial).min(cwnd), ssthresh.max(cwnd / 4 * 3));
+        }
+    }
+
     /// Nothing was lost: the window is what it was. A mark was one whatever became of the packets.
     pub(crate) fn undo_reduction(&mut self) {
         if std::mem::take(&mut self.undoable) {
             self.congestion.undo();
+            self.snd.usage.undone();
         }
     }
 
@@ -328,6 +357,7 @@ impl Tcb {
             false => self.board.flight(),
         };
         self.congestion.recovered(now, flight);
+        self.validate_after_congestion();
     }
 
     /// Ends the connection at once; its user is told `error`.

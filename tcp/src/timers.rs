@@ -146,6 +146,11 @@ impl TimerQueue {
         }
     }
 
+    /// Its entries: those of connections that are gone are among them until they come up.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// When the next entry is due.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|&Reverse((at, _))| at)

@@ -207,6 +207,10 @@ impl CongestionControl for Cubic {
 
     fn take_over(&mut self, cwnd: u32, ssthresh: u32) {
         (self.state.cwnd, self.state.ssthresh) = (f64::from(cwnd), ssthresh);
+        // The curve led to another window.
+        if let Stage::Avoidance(_) = self.state.stage {
+            (self.state.stage, self.state.w_max) = (Stage::Threshold, 0.0);
+        }
     }
 
     fn set_mss(&mut self, mss: u32) {

@@ -22,6 +22,7 @@ mod sack;
 mod selective;
 mod surface;
 mod timers;
+mod validation;
 mod window;
 
 const MS: Duration = Duration::from_millis(1);

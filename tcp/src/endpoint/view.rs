@@ -94,6 +94,7 @@ impl Tcp {
             gauge("connections", self.connections.len()),
             gauge("connections without a socket", self.orphans),
             gauge("connections in TIME-WAIT", self.time_wait.len()),
+            gauge("timers", self.timers.len() + self.time_wait.len()),
             gauge("bytes of buffer memory", self.memory),
         ];
         self.events.rows().chain(gauges).chain(self.drops.rows()).collect()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use netdev::{Instant, Packet};
 
 use super::Arrival;
-use crate::congestion::Acked;
+use crate::congestion::{Acked, RateSample};
 use crate::ecn;
 use crate::recovery::{AckSeen, Change, Delivery};
 use crate::sack::Heard;
@@ -28,7 +28,7 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
         && !segment.flags.contains(Flags::FIN)
         && ack == tcb.snd.una
         && window == tcb.snd.wnd;
-    let flight = tcb.board.flight();
+    let (flight, pipe) = (tcb.board.flight(), tcb.board.pipe());
     let awaited = tcb.board.awaited();
     let newly_acked = if ack.gt(tcb.snd.una) { ack - tcb.snd.una } else { 0 };
     let (fack, history) = (tcb.board.fack(), *tcb.board.history());
@@ -71,7 +71,7 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
     };
     let change = tcb.recovery.acked(&seen, &mut tcb.board);
     let marked = ecn::acknowledged(tcb, cx, segment, flight, newly_acked);
-    delivered(tcb, cx, segment, awaited);
+    delivered(tcb, cx, segment, awaited, pipe, rtt);
     match change {
         Change::Began => {
             cx.events.add(Event::FastRecoveries);
@@ -104,7 +104,7 @@ pub(super) fn process(tcb: &mut Tcb, cx: &mut Context<'_>, arrival: &Arrival<'_>
                     flight,
                     una: tcb.snd.una,
                     nxt: tcb.snd.nxt,
-                    cwnd_limited: tcb.snd.usage.may_grow(cwnd, cwnd < ssthresh),
+                    cwnd_limited: tcb.snd.usage.may_grow(cx.now, cwnd, cwnd < ssthresh),
                     rtt,
                     srtt: tcb.rtt.srtt(),
                 });
@@ -176,7 +176,14 @@ fn hear(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segment) -> Heard {
 }
 
 /// What the acknowledgment says about how fast data arrives, and to whoever follows it.
-fn delivered(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segment, before: (u32, u32)) {
+fn delivered(
+    tcb: &mut Tcb,
+    cx: &mut Context<'_>,
+    segment: &Segment,
+    before: (u32, u32),
+    prior_in_flight: u32,
+    rtt: Option<Duration>,
+) {
     let (bytes, segments) = tcb.board.awaited();
     let bytes = before.0.saturating_sub(bytes);
     if bytes > 0 {
@@ -186,8 +193,22 @@ fn delivered(tcb: &mut Tcb, cx: &mut Context<'_>, segment: &Segment, before: (u3
         // RFC 2018 §4: the first block is the one that the latest segment is in.
         let newest =
             segment.options.sack_blocks().first().map_or(una, |block| block.right.max(una));
-        let min_rtt = tcb.min_rtt.least().unwrap_or_default();
-        tcb.rate.acked(cx.now, una, newest, bytes.into(), min_rtt);
+        let (nxt, min_rtt) = (tcb.snd.nxt, tcb.min_rtt.least());
+        let sample = tcb.rate.acked(cx.now, una, newest, bytes.into(), min_rtt.unwrap_or_default());
+        tcb.snd.usage.delivered(cx.now, una, nxt, bytes, tcb.rtt.srtt());
+        tcb.congestion.delivered(&RateSample {
+            now: cx.now,
+            bytes,
+            prior_in_flight,
+            in_flight: tcb.board.pipe(),
+            delivery_rate: sample.map(|sample| sample.rate),
+            interval: sample.map_or(Duration::ZERO, |sample| sample.interval),
+            is_app_limited: sample.is_some_and(|sample| sample.app_limited),
+            rtt,
+            min_rtt,
+            una,
+            nxt,
+        });
     }
     if let Some(notices) = &mut tcb.notices {
         cx.events.add_many(Event::NoticesDropped, notices.acknowledged(cx.now, tcb.snd.una));

@@ -1,15 +1,12 @@
 //! Three duplicate ACKs and partial ACKs: recovery without SACK (RFC 6582).
 
 use super::prr::Prr;
-use super::{AckSeen, Change, LossRecovery, Moment};
+use super::{AckSeen, Change, Chosen, LossRecovery, Moment};
 use crate::scoreboard::Fate;
-use crate::{CaState, Scoreboard, SeqNum};
+use crate::{CaState, Config, Scoreboard, SeqNum};
 
 #[cfg(test)]
 mod tests;
-
-/// RFC 5681 §3.2: "the third duplicate ACK".
-const DUP_THRESH: u32 = 3;
 
 /// Fast retransmit and NewReno's fast recovery, with limited transmit (RFC 3042). The window comes
 /// down by proportional rate reduction (RFC 6937), and a timeout for nothing is found out by the
@@ -21,8 +18,8 @@ const DUP_THRESH: u32 = 3;
 ///
 /// There is no tail loss probe: RFC 8985 §7.1 has it only with SACK, since without it nobody can
 /// tell whether the probe repaired a loss.
-#[derive(Default)]
 pub struct ThreeDuplicates {
+    chosen: Chosen,
     dupacks: u32,
     phase: Phase,
     /// DeliveredData of the last acknowledgment (RFC 6937 §3), as far as duplicates tell.
@@ -30,15 +27,19 @@ pub struct ThreeDuplicates {
     prr: Option<Box<Prr>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    #[default]
     Open,
     /// Until `recover` is acknowledged: fast recovery.
-    Recovery { recover: SeqNum },
+    Recovery {
+        recover: SeqNum,
+    },
     /// Until `recover` is acknowledged: everything is sent again after a timeout, and duplicate
     /// ACKs tell of that, not of new losses (RFC 6582 §4.1).
-    Loss { recover: SeqNum, frto: Frto },
+    Loss {
+        recover: SeqNum,
+        frto: Frto,
+    },
 }
 
 /// F-RTO (RFC 5682 §2.1).
@@ -73,8 +74,8 @@ impl LossRecovery for ThreeDuplicates {
         board.all_lost();
         // RFC 5682 §2.1, step 1: not where another timeout is being recovered from.
         let frto = match self.phase {
-            Phase::Open => Frto::First,
-            Phase::Recovery { .. } | Phase::Loss { .. } => Frto::Off,
+            Phase::Open if self.chosen.frto => Frto::First,
+            Phase::Open | Phase::Recovery { .. } | Phase::Loss { .. } => Frto::Off,
         };
         if self.phase == Phase::Open {
             board.forget_retransmissions();
@@ -116,11 +117,17 @@ impl LossRecovery for ThreeDuplicates {
     }
 
     fn reordering(&self) -> u32 {
-        DUP_THRESH
+        self.chosen.dup_thresh()
     }
 }
 
 impl ThreeDuplicates {
+    /// One that has seen nothing.
+    pub fn new(config: &Config) -> ThreeDuplicates {
+        let chosen = Chosen::of(config);
+        ThreeDuplicates { chosen, dupacks: 0, phase: Phase::Open, delivered: 0, prr: None }
+    }
+
     fn duplicate(&mut self, ack: &AckSeen, board: &mut Scoreboard) -> Change {
         self.delivered = ack.at.mss;
         match self.phase {
@@ -146,7 +153,8 @@ impl ThreeDuplicates {
                 return Change::None;
             }
         }
-        if self.dupacks < DUP_THRESH {
+        // RFC 5681 §3.2: "the third duplicate ACK", unless another number was chosen.
+        if self.dupacks < self.chosen.dup_thresh() {
             return Change::None;
         }
         self.phase = Phase::Recovery { recover: ack.at.nxt };

@@ -6,15 +6,13 @@ use netdev::Instant;
 
 use super::prr::Prr;
 use super::undo::Undo;
-use super::{AckSeen, Change, LossRecovery, Moment, ThreeDuplicates};
+use super::{AckSeen, Change, Chosen, LossRecovery, Moment, ThreeDuplicates};
 use crate::scoreboard::Fate;
-use crate::{CaState, Scoreboard, Sent, SeqNum};
+use crate::{CaState, Config, Scoreboard, Sent, SeqNum};
 
 #[cfg(test)]
 mod tests;
 
-/// How many segments beyond a gap tell a loss where nothing was ever reordered (RFC 8985 §6.2).
-const DUP_THRESH: u32 = 3;
 /// RFC 8985 §7.2, TLP.max_ack_delay: how long a peer may delay the acknowledgment of one segment.
 const MAX_ACK_DELAY: Duration = Duration::from_millis(200);
 /// What every timer of this waits in addition: on a path of microseconds a quarter of the round
@@ -40,6 +38,7 @@ const MAX_REORDERING: u32 = 300;
 ///
 /// The RFC needs SACK (§3.1); for a peer without, [`ThreeDuplicates`] does the work.
 pub struct Rack {
+    chosen: Chosen,
     phase: Phase,
     /// Both sides use SACK.
     sack: bool,
@@ -123,19 +122,22 @@ struct Episode {
     una: SeqNum,
 }
 
-impl Default for Rack {
-    fn default() -> Rack {
+impl Rack {
+    /// One that has seen nothing.
+    pub fn new(config: &Config) -> Rack {
+        let chosen = Chosen::of(config);
         Rack {
+            chosen,
             phase: Phase::Open,
             sack: false,
-            plain: ThreeDuplicates::default(),
+            plain: ThreeDuplicates::new(config),
             xmit_ts: NEVER,
             end_seq: SeqNum(0),
             rtt: 0,
             reorder_at: NEVER,
             reordering: Reordering {
                 seen: false,
-                degree: DUP_THRESH,
+                degree: chosen.dup_thresh(),
                 mult: 1,
                 persist: 0,
                 round: None,
@@ -195,8 +197,8 @@ impl LossRecovery for Rack {
             }
         }
         let frto = match self.phase {
-            Phase::Open => Frto::First,
-            Phase::Recovery { .. } | Phase::Loss { .. } => Frto::Off,
+            Phase::Open if self.chosen.frto => Frto::First,
+            Phase::Open | Phase::Recovery { .. } | Phase::Loss { .. } => Frto::Off,
         };
         if self.phase == Phase::Open || self.episode.is_none() {
             self.begin(at, board);
@@ -338,7 +340,7 @@ impl Rack {
             return (step.max(LEAST_STEP) * steps).min(bound.max(LEAST_BOUND));
         }
         match self.phase {
-            Phase::Open if board.tally().sacked < DUP_THRESH => step.min(bound),
+            Phase::Open if board.tally().sacked < self.chosen.dup_thresh() => step.min(bound),
             _ => Duration::ZERO,
         }
     }

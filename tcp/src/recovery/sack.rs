@@ -1,14 +1,11 @@
 //! Recovery by counting selective acknowledgments (RFC 6675).
 
-use super::{AckSeen, Change, LossRecovery, Moment, ThreeDuplicates};
+use super::{AckSeen, Change, Chosen, LossRecovery, Moment, ThreeDuplicates};
 use crate::scoreboard::Fate;
-use crate::{CaState, Scoreboard, Sent, SeqNum};
+use crate::{CaState, Config, Scoreboard, Sent, SeqNum};
 
 #[cfg(test)]
 mod tests;
-
-/// RFC 6675 §2, DupThresh.
-const DUP_THRESH: u32 = 3;
 
 /// RFC 6675, to be laid beside it: its functions and its variables have their names here.
 ///
@@ -16,6 +13,7 @@ const DUP_THRESH: u32 = 3;
 /// |---|---|
 /// | HighACK, HighData | SND.UNA - 1, SND.NXT - 1 |
 /// | Update() | [`Board::sack`](crate::Board::sack), before an acknowledgment gets here |
+/// | DupThresh | [`Config::reordering`] |
 /// | IsLost() | [`Board::lost_below`](crate::Board::lost_below), for all segments at once |
 /// | SetPipe() | [`Board::pipe`](crate::Board::pipe), kept up to date |
 /// | NextSeg() (1) | [`Fate::Lost`]: output sends those first, in their order |
@@ -25,8 +23,8 @@ const DUP_THRESH: u32 = 3;
 /// Compared with [`Rack`](super::Rack): a retransmission that is lost waits for the timeout, and
 /// packets that three others pass are lost. For a peer without SACK [`ThreeDuplicates`] does the
 /// work.
-#[derive(Default)]
 pub struct CountSacks {
+    chosen: Chosen,
     /// Both sides use SACK.
     sack: bool,
     plain: ThreeDuplicates,
@@ -42,14 +40,17 @@ pub struct CountSacks {
     rescue_rxt: Option<SeqNum>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    #[default]
     Open,
     /// Until RecoveryPoint is acknowledged: loss recovery.
-    Recovery { recovery_point: SeqNum },
+    Recovery {
+        recovery_point: SeqNum,
+    },
     /// Until it is: no new recovery begins after a timeout (§5.1).
-    Loss { recovery_point: SeqNum },
+    Loss {
+        recovery_point: SeqNum,
+    },
 }
 
 impl LossRecovery for CountSacks {
@@ -162,11 +163,26 @@ impl LossRecovery for CountSacks {
     }
 
     fn reordering(&self) -> u32 {
-        DUP_THRESH
+        self.chosen.dup_thresh()
     }
 }
 
 impl CountSacks {
+    /// One that has seen nothing.
+    pub fn new(config: &Config) -> CountSacks {
+        CountSacks {
+            chosen: Chosen::of(config),
+            sack: false,
+            plain: ThreeDuplicates::new(config),
+            dup_acks: 0,
+            phase: Phase::Open,
+            gap: false,
+            marked: SeqNum(0),
+            high_rxt: SeqNum(0),
+            rescue_rxt: None,
+        }
+    }
+
     /// §5, not in loss recovery. A duplicate acknowledgment (§2) is one that tells of octets which
     /// were not known to have arrived.
     fn count(&mut self, ack: &AckSeen, board: &mut Scoreboard) -> Change {
@@ -174,10 +190,11 @@ impl CountSacks {
             return Change::None;
         }
         self.dup_acks += 1;
+        let dup_thresh = self.chosen.dup_thresh();
         // (1), (2). Else (3), limited transmit: what has arrived left the pipe, which makes room.
         let is_lost =
-            board.lost_below(DUP_THRESH, ack.at.mss).is_some_and(|below| below.gt(ack.at.una));
-        if self.dup_acks < DUP_THRESH && !is_lost {
+            board.lost_below(dup_thresh, ack.at.mss).is_some_and(|below| below.gt(ack.at.una));
+        if self.dup_acks < dup_thresh && !is_lost {
             return Change::None;
         }
         // (4.1)
@@ -194,7 +211,7 @@ impl CountSacks {
     /// Marks what IsLost() names by now.
     fn mark(&mut self, at: &Moment, board: &mut Scoreboard) {
         self.marked = self.marked.max(at.una);
-        if let Some(below) = board.lost_below(DUP_THRESH, at.mss)
+        if let Some(below) = board.lost_below(self.chosen.dup_thresh(), at.mss)
             && below.gt(self.marked)
         {
             board.mark_lost(self.marked, below);

@@ -233,6 +233,9 @@ impl Setup {
                 };
             }
             "tcp_dsack" => config.dsack = flag()?,
+            // 1 was without SACK's help, which is what a connection without SACK has.
+            "tcp_frto" => config.frto = flag()?,
+            "tcp_reordering" => config.reordering = number().filter(|n| *n > 0)?,
             // What made retransmissions early (RFC 5827) went with time-based recovery.
             "tcp_early_retrans" => config.tail_loss_probe = matches!(number()?, 3 | 4),
             "tcp_recovery" => {
@@ -304,8 +307,6 @@ impl Setup {
 /// Settings that are always so here.
 const ALWAYS: &[(&str, &str)] = &[
     ("tcp_fack", "0"),
-    ("tcp_frto", "2"),
-    ("tcp_reordering", "3"),
     ("tcp_rfc1337", "1"),
     ("tcp_syn_linear_timeouts", "0"),
     ("tcp_shrink_window", "0"),

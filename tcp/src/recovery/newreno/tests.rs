@@ -29,7 +29,7 @@ fn ack(una: u32, newly_acked: u32) -> AckSeen {
 /// the third begins recovery with the first segment.
 #[test]
 fn the_third_duplicate_begins_recovery() {
-    let (mut recovery, mut board) = (ThreeDuplicates::default(), board());
+    let (mut recovery, mut board) = (ThreeDuplicates::new(&Config::default()), board());
     assert_eq!(recovery.acked(&ack(0, 0), &mut board), Change::None);
     assert_eq!((board.pipe(), recovery.ca_state()), (9 * MSS, CaState::Disorder));
     assert_eq!(recovery.acked(&ack(0, 0), &mut board), Change::None);
@@ -40,7 +40,7 @@ fn the_third_duplicate_begins_recovery() {
 /// RFC 6582 §3.2: a partial acknowledgment shows the next loss, a full one ends recovery.
 #[test]
 fn a_partial_acknowledgment_retransmits_the_next_hole() {
-    let (mut recovery, mut board) = (ThreeDuplicates::default(), board());
+    let (mut recovery, mut board) = (ThreeDuplicates::new(&Config::default()), board());
     (0..8).for_each(|_| _ = recovery.acked(&ack(0, 0), &mut board));
     board.retransmitted(0, Instant::ZERO);
     assert_eq!(board.pipe(), 2 * MSS);
@@ -57,7 +57,7 @@ fn a_partial_acknowledgment_retransmits_the_next_hole() {
 /// RFC 6582 §4.1: after a timeout, duplicates of what was sent again begin nothing.
 #[test]
 fn duplicates_after_a_timeout_begin_no_recovery() {
-    let (mut recovery, mut board) = (ThreeDuplicates::default(), board());
+    let (mut recovery, mut board) = (ThreeDuplicates::new(&Config::default()), board());
     recovery.timed_out(&Moment::test(0, 0, 10 * MSS), &mut board);
     assert_eq!(board.tally().lost, 10);
     for _ in 0..5 {
@@ -72,7 +72,7 @@ fn at(una: u32, nxt: u32) -> Moment {
 
 /// A timeout with ten segments in flight; the first is sent again.
 fn timed_out() -> (ThreeDuplicates, Scoreboard) {
-    let (mut recovery, mut board) = (ThreeDuplicates::default(), board());
+    let (mut recovery, mut board) = (ThreeDuplicates::new(&Config::default()), board());
     recovery.timed_out(&at(0, 10), &mut board);
     board.retransmitted(0, Instant::from_millis(300));
     (recovery, board)
@@ -137,7 +137,7 @@ fn a_second_timeout_is_not_doubted() {
 /// RFC 3522 §3.2: the acknowledgment answers what was sent before the retransmission.
 #[test]
 fn a_timestamp_undoes_a_recovery() {
-    let (mut recovery, mut board) = (ThreeDuplicates::default(), board());
+    let (mut recovery, mut board) = (ThreeDuplicates::new(&Config::default()), board());
     (0..3).for_each(|_| _ = recovery.acked(&ack(0, 0), &mut board));
     board.retransmitted(0, Instant::ZERO);
     board.acknowledge(SeqNum(4 * MSS), |_| {});
@@ -150,7 +150,7 @@ fn a_timestamp_undoes_a_recovery() {
 /// duplicate had counted.
 #[test]
 fn what_is_delivered_is_counted_by_duplicates() {
-    let (mut recovery, mut board) = (ThreeDuplicates::default(), board());
+    let (mut recovery, mut board) = (ThreeDuplicates::new(&Config::default()), board());
     for _ in 0..7 {
         recovery.acked(&ack(0, 0), &mut board);
         assert_eq!(recovery.delivered, MSS);
@@ -162,4 +162,26 @@ fn what_is_delivered_is_counted_by_duplicates() {
     board.push(SeqNum(10 * MSS), MSS, false, Instant::ZERO);
     advance(&mut recovery, &mut board, 10, 5, false);
     assert_eq!(recovery.delivered, 2 * MSS);
+}
+
+/// [`Config::frto`] off: after a timeout what was in flight is sent again, and nothing undoes it;
+/// [`Config::reordering`]: so many duplicates begin a recovery.
+#[test]
+fn both_can_be_chosen_otherwise() {
+    let config = Config { frto: false, reordering: 5, ..Config::default() };
+    let (mut recovery, mut board) = (ThreeDuplicates::new(&config), board());
+    for _ in 0..4 {
+        assert_eq!(recovery.acked(&ack(0, 0), &mut board), Change::None);
+    }
+    assert_eq!((recovery.acked(&ack(0, 0), &mut board), recovery.reordering()), (Change::Began, 5));
+
+    let (mut recovery, mut board) = (ThreeDuplicates::new(&config), super::tests::board());
+    recovery.timed_out(&at(0, 10), &mut board);
+    for una in 1..3 {
+        board.acknowledge(SeqNum(una * MSS), |_| {});
+        let seen = AckSeen { at: at(una, 10), ..ack(una, 1) };
+        assert_eq!(recovery.acked(&seen, &mut board), Change::None);
+        assert!(!recovery.tries_new_data());
+    }
+    assert_eq!(recovery.ca_state(), CaState::Loss);
 }

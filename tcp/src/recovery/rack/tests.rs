@@ -17,8 +17,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let mut bench =
-            Bench { rack: Rack::default(), board: Scoreboard::default(), una: 0, nxt: 0 };
+        let mut bench = Bench {
+            rack: Rack::new(&Config::default()),
+            board: Scoreboard::default(),
+            una: 0,
+            nxt: 0,
+        };
         bench.send(0, 10);
         bench
     }
@@ -333,4 +337,24 @@ fn what_arrives_before_it_is_sent_again_was_not_lost() {
     assert_eq!(bench.sacks(100, &[1, 2, 3]), Change::Began);
     assert_eq!(bench.ack(100, 4, &[], |_| {}), Change::Undone);
     assert!(bench.rack.reordering.seen);
+}
+
+/// RFC 8985 §6.2: DupThresh may be another, and F-RTO (RFC 5682) may be off: then an original that
+/// arrives after a timeout undoes nothing.
+#[test]
+fn both_can_be_chosen_otherwise() {
+    let config = Config { frto: false, reordering: 5, ..Config::default() };
+    let mut bench = Bench::new();
+    bench.rack = Rack::new(&config);
+    assert_eq!(bench.sacks(100, &[1, 2, 3, 4]), Change::None);
+    assert_eq!((bench.sacks(100, &[5]), bench.lost()), (Change::Began, 1));
+
+    for (frto, change) in [(true, Change::Undone), (false, Change::None)] {
+        let mut bench = Bench::new();
+        bench.rack = Rack::new(&Config { frto, ..Config::default() });
+        bench.rack.timed_out(&bench.at(300), &mut bench.board);
+        bench.board.retransmitted(0, Instant::from_millis(300));
+        assert_eq!(bench.ack(310, 1, &[], |seen| seen.at.may_send_new = true), Change::None);
+        assert_eq!(bench.ack(320, 2, &[], |_| {}), change, "{frto}");
+    }
 }

@@ -16,7 +16,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let recovery = CountSacks { sack: true, ..CountSacks::default() };
+        let recovery = CountSacks { sack: true, ..CountSacks::new(&Config::default()) };
         let mut bench = Bench { recovery, board: Scoreboard::default(), una: 0, nxt: 0 };
         bench.send(10);
         bench
@@ -216,4 +216,16 @@ fn a_timeout_fills_the_gaps() {
     assert_eq!((bench.sacks(&[7, 8, 9]), bench.next()), (Change::None, None));
     assert_eq!(bench.recovery.ca_state(), CaState::Loss);
     assert_eq!(bench.ack(10, &[]), Change::Ended);
+}
+
+/// §2, DupThresh: another number of segments beyond a gap.
+#[test]
+fn dup_thresh_can_be_chosen() {
+    let mut bench = Bench::new();
+    bench.recovery = CountSacks {
+        sack: true,
+        ..CountSacks::new(&Config { reordering: 5, ..Config::default() })
+    };
+    assert_eq!(bench.sacks(&[1, 2, 3, 4]), Change::None);
+    assert_eq!(bench.sacks(&[5]), Change::Began);
 }
