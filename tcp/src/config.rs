@@ -114,7 +114,7 @@ pub struct Config {
     pub max_backlog: usize,
     /// Challenge ACKs in a second, about, of all connections together (RFC 5961 §7).
     pub challenge_acks: u32,
-    /// Bytes of send buffer: least, default and most that a socket may have. Between the default
+    /// Bytes of send buffer: least (half of Linux's minimum, which reads back doubled), default and most that a socket may have. Between the default
     /// and the most the size follows the congestion window, where the socket has not set it.
     pub send_buffer: Sizes,
     /// The same of receive buffer, which follows what arrives in a round trip.
@@ -223,8 +223,8 @@ impl Default for Config {
             syn_cookies: true,
             max_backlog: 4096,
             challenge_acks: 1000,
-            send_buffer: Sizes { min: 4096, default: 256 << 10, max: 4 << 20 },
-            receive_buffer: Sizes { min: 4096, default: 540_000, max: 15 << 20 },
+            send_buffer: Sizes { min: 2304, default: 256 << 10, max: 4 << 20 },
+            receive_buffer: Sizes { min: 1152, default: 540_000, max: 15 << 20 },
             reassembly_limit: 15 << 20,
             memory: 1 << 30,
         }

@@ -41,6 +41,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) size: u32,
     /// A router marked it (RFC 3168 §5).
     pub(crate) marked: bool,
+    /// The service class under which it came.
+    pub(crate) tos: ip::Tos,
 }
 
 impl<'a> Arrival<'a> {
@@ -51,8 +53,9 @@ impl<'a> Arrival<'a> {
             _ => segment.len as u32,
         };
         let (seq, fin) = (segment.seq, segment.flags.contains(Flags::FIN));
-        let marked = datagram.header.tos.ecn() == ip::Ecn::Ce;
-        Arrival { segment, seq, text: &datagram.payload, fin, size, marked }
+        let tos = datagram.header.tos;
+        let marked = tos.ecn() == ip::Ecn::Ce;
+        Arrival { segment, seq, text: &datagram.payload, fin, size, marked, tos }
     }
 
     fn has(&self, flag: Flags) -> bool {
@@ -87,6 +90,8 @@ pub(crate) fn segment_arrives(
             // Third, check security: there is none (RFC 9293, Appendix A.1).
             fourth_check_syn(tcb, cx, &arrival)?;
             fifth_check_ack(tcb, cx, &arrival)?;
+            // RFC 9293 §3.9.1.9 (MAY-9).
+            tcb.totals.received_tos = arrival.tos;
             sixth_check_urg(tcb, &arrival);
             seventh_process_text(tcb, cx, &arrival)?;
             eighth_check_fin(tcb, cx, &arrival);

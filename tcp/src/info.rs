@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ip::Handle;
+use ip::{Handle, Tos};
 
 use crate::State;
 
@@ -128,6 +128,8 @@ pub struct Info {
     pub delivered_ce: u32,
     /// Segments that came with a congestion mark.
     pub received_ce: u32,
+    /// The service class of the last acceptable segment (RFC 9293 §3.9.1.9).
+    pub received_tos: Tos,
     /// Duplicate SACKs seen.
     pub dsack_dups: u32,
     /// Out-of-order segments received.
@@ -199,6 +201,7 @@ impl Info {
             delivered: 0,
             delivered_ce: 0,
             received_ce: 0,
+            received_tos: Tos::default(),
             dsack_dups: 0,
             rcv_ooopack: 0,
             memory: 0,

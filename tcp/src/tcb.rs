@@ -141,6 +141,8 @@ pub(crate) struct Totals {
     pub(crate) progress: Instant,
     /// The second in which the neighbour was last confirmed to be reachable.
     pub(crate) confirmed: u32,
+    /// Of the last acceptable segment.
+    pub(crate) received_tos: ip::Tos,
 }
 
 /// What a connection needs of the stack during one call.

@@ -204,6 +204,7 @@ fn connection(now: Instant, tcb: &Tcb) -> Info {
         rcv_ooopack: totals.out_of_order,
         delivered_ce: tcb.ecn.delivered_ce,
         received_ce: tcb.ecn.received_ce,
+        received_tos: totals.received_tos,
         memory: tcb.memory() + size_of::<Tcb>(),
         timer,
         ..Info::new(tcb.socket, tcb.state, tcb.tuple.local(), tcb.tuple.peer())

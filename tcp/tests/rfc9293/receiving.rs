@@ -1,6 +1,6 @@
 //! What is received, and how it is acknowledged: §3.1, §3.8.5, §3.8.6.3, §3.10.7.4.
 
-use ip::Readiness;
+use ip::{Readiness, Tos};
 use tcp::testing::{pattern, seg};
 use tcp::{Config, Input, Setting};
 
@@ -101,4 +101,18 @@ fn may_8_the_window_may_stay_shut() {
         script.expect(seg("A").ack(4097).win(0));
     }
     assert_eq!(script.receive().len(), 4096);
+}
+
+/// A program can ask for the service class of what came last; what is not acceptable tells nothing.
+#[test]
+fn may_9_the_received_service_class_is_told() {
+    let mut script = established();
+    for tos in [0x10, 0xb8, 0] {
+        script.tos = Tos(tos);
+        script.inject(seg("A").data(b"x"));
+        assert_eq!(script.info().unwrap().received_tos, Tos(tos));
+    }
+    script.tos = Tos(0x20);
+    script.inject(seg("A").seq(1_000_000).data(b"x"));
+    assert_eq!(script.info().unwrap().received_tos, Tos(0));
 }

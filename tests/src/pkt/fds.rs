@@ -1,6 +1,7 @@
 //! The descriptors of a script.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use ip::{Handle, Readiness};
 use tcp::KeepAlive;
@@ -34,6 +35,11 @@ pub(super) struct Socket {
     pub first_key: u64,
     /// SO_ZEROCOPY.
     pub zero_copy: bool,
+    /// SO_RCVLOWAT: how many bytes a receive waits for.
+    pub receive_lowat: usize,
+    /// SO_RCVTIMEO and SO_SNDTIMEO; `None`: as long as it takes.
+    pub receive_timeout: Option<Duration>,
+    pub send_timeout: Option<Duration>,
     /// The times of keep-alive, set while it may still be off.
     pub keep_alive: Option<KeepAlive>,
     /// Linux's SOCK_NOSPACE: somebody found it full, and is to be told when it is not.
@@ -62,6 +68,9 @@ impl Socket {
             timestamping: 0,
             first_key: 0,
             zero_copy: false,
+            receive_lowat: 1,
+            receive_timeout: None,
+            send_timeout: None,
             keep_alive: None,
             no_space: true,
             seen: Seen { readiness: Readiness::empty(), received: 0, acked: 0 },

@@ -46,6 +46,23 @@ pub(super) fn set(
         ("SO_PRIORITY" | "SO_MARK" | "SO_BUSY_POLL" | "SO_REUSEPORT" | "TCP_THIN_DUPACK", _) => {
             return Ok(Returned::Value(0));
         }
+        ("SO_RCVLOWAT", _) => {
+            let bytes = first_of_list(line, call, 3)?.unwrap_or(0);
+            // 0 is 1, and what is below is as much as there is room for.
+            let bytes = usize::try_from(bytes).map_or(i32::MAX as usize, |bytes| bytes.max(1));
+            change(machine, fd, |socket| socket.receive_lowat = bytes);
+            return Ok(Returned::Value(0));
+        }
+        ("SO_RCVTIMEO", Some(arg)) => {
+            let time = timeval(line, arg)?;
+            change(machine, fd, |socket| socket.receive_timeout = time);
+            return Ok(Returned::Value(0));
+        }
+        ("SO_SNDTIMEO", Some(arg)) => {
+            let time = timeval(line, arg)?;
+            change(machine, fd, |socket| socket.send_timeout = time);
+            return Ok(Returned::Value(0));
+        }
         ("TCP_INQ", _) => {
             let on = first_of_list(line, call, 3)?.unwrap_or(0) != 0;
             change(machine, fd, |socket| socket.inq = on);
@@ -218,6 +235,19 @@ pub(super) fn get(
         "SO_RCVBUF" => {
             settings.receive_buffer as i64 * (1 + i64::from(settings.receive_buffer_fixed))
         }
+        "SO_RCVLOWAT" => socket.receive_lowat as i64,
+        "SO_RCVTIMEO" | "SO_SNDTIMEO" => {
+            let seen = match name {
+                "SO_RCVTIMEO" => socket.receive_timeout,
+                _ => socket.send_timeout,
+            };
+            let expected = call.args.get(3).filter(|arg| !matches!(arg, Expr::Any));
+            let expected = expected.map(|arg| timeval(line, arg)).transpose()?;
+            if expected.is_some_and(|expected| expected != seen) {
+                return Err(failed(line, format!("{call}: it is {seen:?}")));
+            }
+            return Ok(Returned::Value(0));
+        }
         "SO_ZEROCOPY" => socket.zero_copy.into(),
         "SO_TYPE" => 1,
         "SO_PROTOCOL" => 6,
@@ -278,6 +308,24 @@ fn text(line: u32, arg: &Expr) -> Result<String> {
         Expr::List(items) if items.len() == 1 => text(line, &items[0]),
         other => Err(failed(line, format!("text is wanted, not {other}"))),
     }
+}
+
+/// `{tv_sec=1, tv_usec=500000}`; nothing is no limit.
+fn timeval(line: u32, arg: &Expr) -> Result<Option<Duration>> {
+    let fields = match arg {
+        Expr::Struct(fields) => fields,
+        Expr::List(items) if items.len() == 1 => return timeval(line, &items[0]),
+        other => {
+            return Err(failed(line, format!("{{tv_sec=…, tv_usec=…}} is wanted, not {other}")));
+        }
+    };
+    let member = |name: &str| {
+        let field = fields.iter().find(|field| field.name.as_deref() == Some(name));
+        field.map_or(Ok(0), |field| value(line, &field.value))
+    };
+    let secs = Duration::from_secs(member("tv_sec")?.max(0) as u64);
+    let time = secs + Duration::from_micros(member("tv_usec")?.max(0) as u64);
+    Ok(Some(time).filter(|time| !time.is_zero()))
 }
 
 /// `{onoff=1, linger=0}`

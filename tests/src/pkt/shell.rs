@@ -248,8 +248,13 @@ impl Setup {
             }
             "hystart" => config.hystart = flag()?,
             "tcp_fin_timeout" => config.fin_wait2 = secs()?,
-            "tcp_wmem" => config.send_buffer = sizes(value)?,
-            "tcp_rmem" => config.receive_buffer = sizes(value)?,
+            // The first number is for when memory is short; what can be asked for is another.
+            "tcp_wmem" => {
+                config.send_buffer = Sizes { min: config.send_buffer.min, ..sizes(value)? };
+            }
+            "tcp_rmem" => {
+                config.receive_buffer = Sizes { min: config.receive_buffer.min, ..sizes(value)? };
+            }
             "tcp_challenge_ack_limit" => config.challenge_acks = number()?,
             "tcp_max_syn_backlog" => config.syn_queue = number()? as usize,
             "somaxconn" => config.max_backlog = number()? as usize,

@@ -1,6 +1,9 @@
 //! Bytes out and bytes in: `write`, `send`, `read`, `recv` and what is like them.
 
+use std::time::Duration;
+
 use ip::{Readiness, SocketError};
+use netdev::Instant;
 use tcp::{ReceiveFlags, SendFlags};
 
 use super::{Progress, Returned, integer, value};
@@ -81,6 +84,12 @@ pub(super) fn receive(
     read(machine, line, socket, &buffer, flags, progress)
 }
 
+/// When a call gives up that may take `timeout`, counted from its first try.
+fn deadline(progress: &mut Progress, now: Instant, timeout: Option<Duration>) -> Option<Instant> {
+    let timeout = timeout?;
+    Some(*progress.deadline.get_or_insert(now + timeout))
+}
+
 pub(in crate::pkt) fn write(
     machine: &mut Machine<'_>,
     line: u32,
@@ -107,10 +116,13 @@ pub(in crate::pkt) fn write(
             return Ok(Returned::Error("EFAULT"));
         }
     }
+    // SO_SNDTIMEO.
+    let deadline = deadline(progress, now, socket.send_timeout);
+    let late = deadline.is_some_and(|deadline| now >= deadline);
     // Whoever waits is woken when the socket is writable, not for each byte of room.
     let woken = Readiness::WRITABLE | Readiness::ERROR | Readiness::WRITE_CLOSED;
-    if progress.blocked && !tcp.readiness(handle).intersects(woken) {
-        return Ok(Returned::Blocks(None));
+    if progress.blocked && !late && !tcp.readiness(handle).intersects(woken) {
+        return Ok(Returned::Blocks(deadline));
     }
     let mut data = buffer.text.unwrap_or_default().as_bytes().to_vec();
     data.resize(buffer.len, 0);
@@ -124,8 +136,8 @@ pub(in crate::pkt) fn write(
             }
             Err(SocketError::WouldBlock) => {
                 machine.fds.missed_room(handle);
-                if !socket.nonblocking && flags & MSG_DONTWAIT == 0 {
-                    return Ok(Returned::Blocks(None));
+                if !socket.nonblocking && flags & MSG_DONTWAIT == 0 && !late {
+                    return Ok(Returned::Blocks(deadline));
                 }
                 return Ok(match progress.done {
                     0 => Returned::Error("EAGAIN"),
@@ -166,6 +178,18 @@ pub(in crate::pkt) fn read(
             return Ok(Returned::Error("EFAULT"));
         }
     }
+    // SO_RCVTIMEO; and SO_RCVLOWAT, which a receive waits for as long as more may come.
+    let deadline = deadline(progress, now, socket.receive_timeout);
+    let late = deadline.is_some_and(|deadline| now >= deadline);
+    let blocks = !socket.nonblocking && flags & MSG_DONTWAIT == 0 && !late;
+    let enough = socket.receive_lowat.min(buffer.len).max(1);
+    let ended = Readiness::READ_CLOSED | Readiness::ERROR;
+    if blocks && enough > 1 && !tcp.readiness(handle).intersects(ended) {
+        let queued = tcp.info(now, handle).map_or(0, |info| info.receive_queue);
+        if queued < enough {
+            return Ok(Returned::Blocks(deadline));
+        }
+    }
     let mut data = vec![0; buffer.len];
     loop {
         match tcp.receive(now, handle, &mut data[progress.done..], how, net) {
@@ -177,8 +201,8 @@ pub(in crate::pkt) fn read(
                 }
             }
             Err(SocketError::WouldBlock) => {
-                if !socket.nonblocking && flags & MSG_DONTWAIT == 0 {
-                    return Ok(Returned::Blocks(None));
+                if blocks {
+                    return Ok(Returned::Blocks(deadline));
                 }
                 return Ok(match progress.done {
                     0 => Returned::Error("EAGAIN"),
