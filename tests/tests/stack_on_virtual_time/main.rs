@@ -4,9 +4,11 @@
 //! - `errors`: what a stack says to a wire about datagrams that it does not take;
 //! - `wire`: other things that a whole stack puts on a wire, or keeps off it;
 //! - `routed`: two hosts and a router between them;
+//! - `lower_layers`: address translation, and claims of addresses;
 //! - `streams`: TCP over all of it, with each TCP.
 
 mod errors;
+mod lower_layers;
 mod routed;
 mod streams;
 mod wire;
