@@ -125,6 +125,7 @@ mod linux {
     pub(crate) fn open_bridge(nic: &str) -> anyhow::Result<Opened> {
         let (session, at) = Session::start(nic)?;
         let tap = Tap::open(TapOptions { name: Some(at.tap.clone()), ..TapOptions::default() })?;
+        at.wait_until_forwarding()?;
         let host = HostEnd {
             name: at.bridge.clone(),
             mac: Some(at.mac),

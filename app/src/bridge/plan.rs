@@ -12,6 +12,10 @@ use super::journal::Journal;
 use super::state::{Address, FOREVER, Route, State};
 use super::words;
 
+/// Frames that may wait at the TAP for the stack to read them. The default of 1000 overflows when
+/// a full window of many connections leaves at once.
+const TRANSMIT_QUEUE: u32 = 5000;
+
 /// The commands of `up`.
 pub(super) fn up(journal: &Journal) -> Vec<String> {
     let Journal { nic, mac, mtu, bridge, tap, user, mark, .. } = journal;
@@ -23,7 +27,7 @@ pub(super) fn up(journal: &Journal) -> Vec<String> {
         format!("link set {bridge} mtu {mtu}"),
         // Addresses are the NIC's, link-local ones too.
         format!("link set {bridge} addrgenmode none"),
-        format!("link set {tap} mtu {mtu}"),
+        format!("link set {tap} mtu {mtu} txqueuelen {TRANSMIT_QUEUE}"),
         // Only frames pass through it; the host has no address there, not even a link-local one.
         format!("link set {tap} addrgenmode none"),
         format!("link set {tap} master {bridge}"),

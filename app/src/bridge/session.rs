@@ -4,12 +4,14 @@
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use ip::Cidr;
 use netdev::MacAddr;
 
 use super::journal::{Directory, Journal};
+use super::state::Link;
 use super::{UpArgs, checks, iproute, plan};
 
 /// What the stack needs to know of the bridge.
@@ -108,6 +110,20 @@ impl Attachment {
             host: hosts.next(),
             gateway: best.and_then(|route| route.gateway.as_ref()?.parse().ok()),
         }
+    }
+
+    /// Waits, once the TAP has been attached to, until the bridge has noticed and lets frames
+    /// through: what is sent before is lost, and would be asked for again a second later.
+    pub(crate) fn wait_until_forwarding(&self) -> anyhow::Result<()> {
+        const PATIENCE: Duration = Duration::from_secs(3);
+        let deadline = Instant::now() + PATIENCE;
+        while !iproute::state()?.link(&self.tap).is_some_and(Link::is_forwarding) {
+            if Instant::now() > deadline {
+                bail!("the bridge {} lets no frames of {} through", self.bridge, self.tap);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     /// An Ethernet address for the stack: different on every LAN port, and the same on each run, so

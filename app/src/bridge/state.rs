@@ -36,6 +36,8 @@ pub(super) struct Link {
 pub(super) struct LinkInfo {
     pub(super) info_kind: String,
     pub(super) info_data: Map<String, Value>,
+    /// What its master knows of it.
+    pub(super) info_slave_data: Map<String, Value>,
 }
 
 impl Link {
@@ -45,6 +47,11 @@ impl Link {
 
     pub(super) fn is_bridge(&self) -> bool {
         self.linkinfo.info_kind == "bridge"
+    }
+
+    /// Whether it is a port through which frames pass.
+    pub(super) fn is_forwarding(&self) -> bool {
+        self.linkinfo.info_slave_data.get("state").is_some_and(|state| state == "forwarding")
     }
 
     pub(super) fn is_tap(&self) -> bool {
