@@ -31,7 +31,8 @@
 //! # What it does not do
 //! Translate other protocols (they are dropped and counted), look into payloads (no ALG, RFC 4787
 //! REQ-10), forward ports to servers inside, use several outside addresses, keep ports under 1024
-//! under 1024 (REQ-3 b). An unsolicited SYN to a port that no mapping has is the router's own to
+//! under 1024 (REQ-3 b), ask raw sockets which ICMP identifiers they use: an echo reply for the router
+//! from a host that is also pinged from inside, with an identifier of [`Nat::ports`], goes inside. An unsolicited SYN to a port that no mapping has is the router's own to
 //! answer, with a reset: RFC 5382 REQ-4 wants six seconds of silence.
 
 mod content;
