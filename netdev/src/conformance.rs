@@ -67,6 +67,6 @@ mod record;
 mod run;
 
 pub use case::{Bench, Case, Level, Subject};
-pub use grade::{Grade, Mark, grade};
+pub use grade::{Grade, Mark, grade, grade_from};
 pub use record::Record;
 pub use run::{Again, Exception, check};

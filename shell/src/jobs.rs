@@ -1,8 +1,7 @@
 //! Services that run in the background, by number.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::Interrupt;
@@ -11,14 +10,30 @@ use crate::Interrupt;
 #[derive(Debug, Default)]
 pub struct Jobs {
     jobs: BTreeMap<u32, Job>,
+    /// Those that ended badly and were not waited for yet.
+    failed: Vec<u32>,
     ended: Arc<Ended>,
+}
+
+/// What came of waiting for jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waited {
+    /// They have ended, each as it was told to.
+    Ended,
+    /// They have ended, and not all of them well.
+    Failed,
+    /// The interrupt came first.
+    Interrupted,
+    /// There is no such job, or none at all.
+    None,
 }
 
 #[derive(Debug)]
 struct Job {
     what: String,
     stop: Interrupt,
-    done: Arc<AtomicBool>,
+    /// Set when it has ended: whether it ended well.
+    done: Arc<OnceLock<bool>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -46,28 +61,29 @@ impl Ended {
 
 impl Jobs {
     /// Runs `work` in a thread of its own until it returns, which it does soon after the
-    /// interrupt that it is given is raised. Gives the job's number.
+    /// interrupt that it is given is raised; it says whether it ended well. Gives the job's number.
     pub fn start(
         &mut self,
         what: String,
-        work: impl FnOnce(&Interrupt) + Send + 'static,
+        work: impl FnOnce(&Interrupt) -> bool + Send + 'static,
     ) -> std::io::Result<u32> {
         self.forget_ended();
         let number = self.jobs.last_key_value().map_or(1, |(number, _)| number + 1);
         let stop = Interrupt::new();
-        let done = Arc::new(AtomicBool::new(false));
+        let done = Arc::new(OnceLock::new());
         let (stopped, ended, told) = (stop.clone(), self.ended.clone(), done.clone());
         let thread = std::thread::Builder::new().name(what.clone()).spawn(move || {
             /// Tells even when the work panics.
-            struct Tell(Arc<Ended>, Arc<AtomicBool>);
+            struct Tell(Arc<Ended>, Arc<OnceLock<bool>>, bool);
             impl Drop for Tell {
                 fn drop(&mut self) {
-                    self.0.notify(|| self.1.store(true, Ordering::SeqCst));
+                    self.0.notify(|| _ = self.1.set(self.2));
                 }
             }
-            let _tell = Tell(ended, told);
-            work(&stopped);
+            let mut tell = Tell(ended, told, false);
+            tell.2 = work(&stopped);
         })?;
+        self.failed.retain(|failed| *failed != number);
         self.jobs.insert(number, Job { what, stop, done, thread: Some(thread) });
         Ok(number)
     }
@@ -85,10 +101,11 @@ impl Jobs {
     }
 
     /// Waits until the job of that number, or without one every job, has ended, or `interrupt`
-    /// is raised. `false` where there is none of that number.
-    pub fn wait(&mut self, number: Option<u32>, interrupt: &Interrupt) -> bool {
-        if number.is_some_and(|number| !self.jobs.contains_key(&number)) {
-            return false;
+    /// is raised. A job that failed before is told of once.
+    pub fn wait(&mut self, number: Option<u32>, interrupt: &Interrupt) -> Waited {
+        let is_meant = |job: &u32| number.is_none_or(|number| number == *job);
+        if !self.jobs.keys().chain(&self.failed).any(is_meant) {
+            return Waited::None;
         }
         let ended = self.ended.clone();
         let woken = ended.clone();
@@ -100,8 +117,13 @@ impl Jobs {
                 Some(number) => !self.jobs.contains_key(&number),
                 None => self.jobs.is_empty(),
             };
-            if done || interrupt.is_raised() {
-                return true;
+            if done {
+                let failed = self.failed.iter().any(is_meant);
+                self.failed.retain(|job| !is_meant(job));
+                return if failed { Waited::Failed } else { Waited::Ended };
+            }
+            if interrupt.is_raised() {
+                return Waited::Interrupted;
             }
             let before = *count;
             while *count == before {
@@ -119,7 +141,12 @@ impl Jobs {
     }
 
     fn forget_ended(&mut self) {
-        self.jobs.retain(|_, job| !job.done.load(Ordering::SeqCst));
+        let failed = &mut self.failed;
+        self.jobs.retain(|number, job| {
+            let done = job.done.get();
+            failed.extend(done.filter(|well| !**well).map(|_| *number));
+            done.is_none()
+        });
     }
 }
 
@@ -154,7 +181,7 @@ mod tests {
             let tell = tell.clone();
             jobs.start(name.into(), move |stop| {
                 stop.wait();
-                tell.send(name).unwrap();
+                tell.send(name).is_ok()
             })
             .unwrap();
         }
@@ -162,7 +189,7 @@ mod tests {
         assert!(jobs.kill(1));
         assert_eq!(told.try_recv().unwrap(), "one");
         assert!(!jobs.kill(1));
-        assert_eq!(jobs.start("three".into(), |_| ()).unwrap(), 3);
+        assert_eq!(jobs.start("three".into(), |_| true).unwrap(), 3);
         drop(jobs);
         assert_eq!(told.try_recv().unwrap(), "two");
     }
@@ -172,7 +199,7 @@ mod tests {
         let mut jobs = Jobs::default();
         let interrupt = Interrupt::new();
         let (end, ended) = channel::<()>();
-        let number = jobs.start("ends".into(), move |_| _ = ended.recv()).unwrap();
+        let number = jobs.start("ends".into(), move |_| ended.recv().is_ok()).unwrap();
         let raiser = {
             let interrupt = interrupt.clone();
             std::thread::spawn(move || {
@@ -180,12 +207,34 @@ mod tests {
                 interrupt.raise();
             })
         };
-        assert!(jobs.wait(None, &interrupt));
+        assert_eq!(jobs.wait(None, &interrupt), Waited::Interrupted);
         assert_eq!(jobs.list().len(), 1);
         raiser.join().unwrap();
         interrupt.lower();
         end.send(()).unwrap();
-        assert!(jobs.wait(Some(number), &interrupt));
-        assert!(jobs.list().is_empty() && !jobs.wait(Some(number), &interrupt));
+        assert_eq!(jobs.wait(Some(number), &interrupt), Waited::Ended);
+        assert!(jobs.list().is_empty());
+        assert_eq!(jobs.wait(Some(number), &interrupt), Waited::None);
+    }
+
+    #[test]
+    fn a_job_that_failed_is_told_of_once_also_when_it_is_over() {
+        let mut jobs = Jobs::default();
+        let interrupt = Interrupt::new();
+        jobs.start("fails".into(), |_| false).unwrap();
+        while !jobs.list().is_empty() {
+            std::thread::yield_now();
+        }
+        assert_eq!(jobs.wait(None, &interrupt), Waited::Failed);
+        assert_eq!(jobs.wait(None, &interrupt), Waited::None);
+        let panics = jobs.start("panics".into(), |_| panic!("on purpose")).unwrap();
+        assert_eq!(jobs.wait(Some(panics), &interrupt), Waited::Failed);
+        // A number is given again: it means the new job.
+        jobs.start("fails".into(), |_| false).unwrap();
+        while !jobs.list().is_empty() {
+            std::thread::yield_now();
+        }
+        let well = jobs.start("well".into(), |_| true).unwrap();
+        assert_eq!(jobs.wait(Some(well), &interrupt), Waited::Ended);
     }
 }

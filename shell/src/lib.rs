@@ -69,7 +69,7 @@ pub use context::{Context, Environment, HostCommand, HostEnd};
 pub use debug::{DebugSwitch, DebugTarget, NoDebug};
 pub use input::{Input, ReadResult};
 pub use interrupt::{Hook, Interrupt};
-pub use jobs::Jobs;
+pub use jobs::{Jobs, Waited};
 pub use shell::Shell;
 pub use status::ExitStatus;
 pub use terminal::{Captured, Terminal};

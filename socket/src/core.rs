@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -13,6 +14,7 @@ use netdev::Instant;
 use crate::bell::Bell;
 use crate::locked::Locked;
 use crate::pollers::Pollers;
+use crate::stack_clock::StackClock;
 use crate::waiters::{Key, Waiters};
 use crate::{Interest, Stack, error, sys};
 
@@ -33,9 +35,7 @@ pub(crate) struct Core {
     pub(crate) signal: sys::Signal,
     /// Rung whenever a thread has done something with the stack, while somebody wants to know.
     pub(crate) turned: Arc<Bell>,
-    start: Clock,
-    /// The stack's time at `start`.
-    start_at: Instant,
+    clock: StackClock,
 }
 
 /// What is under the lock.
@@ -70,9 +70,9 @@ pub(crate) struct Sleep {
 }
 
 impl Core {
-    pub(crate) fn new(stack: Stack) -> io::Result<Core> {
+    pub(crate) fn new(stack: Stack, clock: StackClock) -> io::Result<Core> {
         Ok(Core {
-            start_at: stack.seen,
+            clock,
             turnstile: Mutex::new(()),
             shared: Mutex::new(Shared {
                 stack,
@@ -84,13 +84,12 @@ impl Core {
             }),
             signal: sys::Signal::new()?,
             turned: Arc::default(),
-            start: Clock::now(),
         })
     }
 
     /// Now, in the stack's time.
     pub(crate) fn now(&self) -> Instant {
-        self.start_at + self.start.elapsed()
+        self.clock.now()
     }
 
     /// The stack, for this thread alone. A thread that panicked with it leaves it usable: a call
@@ -205,15 +204,24 @@ impl Shared {
         if !self.stack.any_gone() {
             return false;
         }
-        let local = match key {
-            Key::Tcp(socket) => self.stack.tcp.info(Instant::ZERO, socket).map(|i| i.local.ip()),
-            Key::Udp(socket) => self.stack.udp.info(socket).map(|i| i.local.ip()),
+        let any = IpAddr::from([0, 0, 0, 0]);
+        let ends = match key {
+            Key::Tcp(socket) => {
+                self.stack.tcp.info(Instant::ZERO, socket).map(|i| {
+                    (i.local.ip(), Some(i.peer.ip()).filter(|peer| !peer.is_unspecified()))
+                })
+            }
+            Key::Udp(socket) => {
+                self.stack.udp.info(socket).map(|i| (i.local.ip(), i.peer.map(|peer| peer.ip())))
+            }
             Key::Raw(socket) => {
-                let any = std::net::IpAddr::from([0, 0, 0, 0]);
-                self.stack.raw.info(socket).map(|i| i.local.unwrap_or(any))
+                self.stack.raw.info(socket).map(|i| (i.local.unwrap_or(any), i.peer))
             }
         };
-        local.is_ok_and(|local| self.stack.is_cut_off(local))
+        // Who talks to this host itself needs no device.
+        let is_inward =
+            |peer: Option<IpAddr>| peer.is_some_and(|peer| self.stack.ip.is_local(peer));
+        ends.is_ok_and(|(local, peer)| self.stack.is_cut_off(local) && !is_inward(peer))
     }
 
     /// How many threads sleep in a call.

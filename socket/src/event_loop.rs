@@ -21,16 +21,23 @@ const SIGNAL: u64 = u64::MAX;
 /// After so many wake-ups in a row by a descriptor that says it is broken, without anything
 /// received, the descriptor is watched no longer.
 const BROKEN_LIMIT: u32 = 16;
-/// The shortest sleep after so many turns in a row in which the time was due but nothing became
-/// of it: a layer at fault must not take a whole processor.
-const IDLE_LIMIT: u32 = 1000;
+/// The shortest sleep after so many turns in a row in which the time was due, or a device's
+/// descriptor ready, but nothing became of it: a layer at fault, or a device whose every read
+/// fails, must not take a whole processor.
+pub(crate) const IDLE_LIMIT: u32 = 1000;
 const IDLE_SLEEP: Duration = Duration::from_millis(1);
 
 /// Starts the thread.
 pub(crate) fn start(core: Arc<Core>) -> io::Result<JoinHandle<()>> {
     let mut selector = sys::Selector::new()?;
     selector.set(core.signal.as_fd().as_raw_fd(), SIGNAL, false)?;
-    let watch = Watch { selector, devices: Vec::new(), woken: Vec::new(), broken: BTreeMap::new() };
+    let watch = Watch {
+        selector,
+        devices: Vec::new(),
+        woken: Vec::new(),
+        broken: BTreeMap::new(),
+        fruitless: 0,
+    };
     std::thread::Builder::new().name("tapip-net".to_string()).spawn(move || {
         // Also where a layer panics: nobody may wait for a loop that is not there.
         let _end = End(&core);
@@ -83,6 +90,10 @@ fn run(core: &Core, mut watch: Watch) {
         let watched = watch.update(&locked.stack).to_vec();
         locked.sleep = Some(Sleep { until, watched });
         drop(locked);
+        if watch.fruitless >= IDLE_LIMIT {
+            // The descriptor is ready still, and would end the wait at once.
+            std::thread::sleep(IDLE_SLEEP);
+        }
         match watch.selector.wait(timeout) {
             Ok(ready) => {
                 for ready in ready {
@@ -109,6 +120,8 @@ struct Watch {
     woken: Vec<IfIndex>,
     /// How often in a row a descriptor was broken.
     broken: BTreeMap<IfIndex, u32>,
+    /// How often in a row a descriptor woke the loop and nothing was received.
+    fruitless: u32,
 }
 
 impl Watch {
@@ -142,6 +155,7 @@ impl Watch {
     fn give_up_broken(&mut self, stack: &mut Stack, received: usize) {
         if received > 0 {
             self.broken.clear();
+            self.fruitless = 0;
         }
         for (&index, _) in self.broken.iter().filter(|(_, times)| **times >= BROKEN_LIMIT) {
             stack.give_up(index);
@@ -151,6 +165,7 @@ impl Watch {
     /// A device's descriptor woke the loop.
     fn note(&mut self, device: IfIndex, broken: bool) {
         self.woken.push(device);
+        self.fruitless = self.fruitless.saturating_add(1);
         if broken {
             *self.broken.entry(device).or_default() += 1;
         } else {

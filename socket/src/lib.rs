@@ -36,7 +36,7 @@
 //!   Its parts: `calls.rs` (what sockets call), `raw.rs` (raw sockets, which have no layer of
 //!   their own), `configure.rs` and `views.rs` (changed and seen by persons), `links.rs`.
 //! - [`Net`] (`net.rs`) is a running stack: `core.rs` and `locked.rs` (the lock, how threads wait, and how
-//!   they are woken), `event_loop.rs`, `waiters.rs`, `bell.rs`, and `sys.rs` with the system calls.
+//!   they are woken), `stack_clock.rs`, `event_loop.rs`, `waiters.rs`, `bell.rs`, and `sys.rs` with the system calls.
 //! - [`TcpListener`], [`TcpStream`], [`UdpSocket`], [`RawSocket`] have the shape of `std::net`,
 //!   with a `&Net` more; [`Poller`] watches many of them, and has a descriptor that any other
 //!   event loop can watch.
@@ -151,6 +151,7 @@ mod raw;
 mod raw_socket;
 mod socket;
 mod stack;
+mod stack_clock;
 mod sys;
 mod tcp_listener;
 mod tcp_stream;

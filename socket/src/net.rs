@@ -8,6 +8,7 @@ use std::time::{Duration, Instant as Clock};
 use netdev::Instant;
 
 use crate::core::{Core, Phase, after};
+use crate::stack_clock::StackClock;
 use crate::{Stack, event_loop};
 
 /// How long the drop of the last handle waits for connections to end.
@@ -39,7 +40,12 @@ impl Net {
     /// # Errors
     /// Where the system gives no thread or no descriptor for it.
     pub fn start(stack: Stack) -> io::Result<Net> {
-        let core = Arc::new(Core::new(stack)?);
+        let clock = StackClock::new(stack.seen);
+        Net::start_on(stack, clock)
+    }
+
+    pub(crate) fn start_on(stack: Stack, clock: StackClock) -> io::Result<Net> {
+        let core = Arc::new(Core::new(stack, clock)?);
         let thread = event_loop::start(Arc::clone(&core))?;
         Ok(Net { owner: Arc::new(Owner { core, event_loop: Mutex::new(Some(thread)) }) })
     }

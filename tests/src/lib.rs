@@ -5,18 +5,22 @@
 //!   end of such a wire, held by the test. No device, no thread, no clock.
 //! - [`grid`]: a transfer over a path of some bandwidth, round trip and trouble, on virtual time.
 //! - [`fuzzing`]: what the fuzz targets of `tests/fuzz` do with their bytes.
+//! - [`soak`]: rounds of tests from fresh seeds, for as long as one likes; [`graded`]: whom the
+//!   conformance kits are held against.
 //! - [`pkt`]: packet scripts, run on virtual time.
 //! - [`test_functions`], [`links`], [`defines`]: what the sources and the documents say.
 //! - [`Instance`] runs the `tapip` binary as a user would: it makes its own namespace, its shell
 //!   reads our commands, and [`Instance::host`] runs programs at the kernel's end of the link.
 
 pub mod fuzzing;
+pub mod graded;
 pub mod grid;
 mod instance;
 pub mod pkt;
 pub mod probe;
 mod reading;
 pub mod sim;
+pub mod soak;
 pub mod virtual_net;
 
 pub use instance::{Instance, Output, binary, must_run, payload, scratch, sources, workspace};

@@ -34,7 +34,11 @@ pub struct Mark {
 /// A case that fails also prints its panic, as a test would; install a panic hook to be spared
 /// that.
 pub fn grade<M: Copy>(name: &str, kit: &[&[Case<M>]], maker: M) -> Grade {
-    let seed = seed();
+    grade_from(name, kit, maker, seed())
+}
+
+/// [`grade`] with this seed, whatever `TAPIP_SEED` says.
+pub fn grade_from<M: Copy>(name: &str, kit: &[&[Case<M>]], maker: M, seed: u64) -> Grade {
     let marks = kit.iter().copied().flatten().map(|case| {
         let failure = run(case, maker, seed).failure;
         Mark {

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -107,9 +107,15 @@ fn start(
     let complain = context.err.clone();
     let line = what.clone();
     let number = context.jobs.start(what.clone(), move |stop| {
+        // The two halves fail together, and for one reason.
+        let errors = Mutex::new(Vec::new());
         let said = |result: io::Result<()>| {
-            if let Err(error) = result {
-                complain.line(&format!("{what}: {error}"));
+            let Err(error) = result else { return };
+            let mut errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
+            let error = format!("{what}: {error}");
+            if !errors.contains(&error) {
+                complain.line(&error);
+                errors.push(error);
             }
         };
         std::thread::scope(|scope| {
@@ -118,6 +124,7 @@ fn start(
             }
             said(streams.run(stop));
         });
+        errors.into_inner().unwrap_or_else(PoisonError::into_inner).is_empty()
     })?;
     context.out.line(&format!("[{number}] {line}"));
     Ok(())

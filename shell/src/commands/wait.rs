@@ -4,6 +4,7 @@ use anyhow::bail;
 use clap::{Arg, ArgMatches, value_parser};
 
 use super::Command;
+use crate::jobs::Waited;
 use crate::{Context, ExitStatus};
 
 /// `wait`.
@@ -24,13 +25,15 @@ impl Command for Wait {
             )
     }
 
-    /// A signal is how waiting is meant to end: that is success.
+    /// A signal is how waiting is meant to end: that is success. A service that ended by itself has
+    /// failed, and has said why.
     fn run(&self, context: &mut Context, arguments: &ArgMatches) -> anyhow::Result<ExitStatus> {
         let job = arguments.get_one::<u32>("job").copied();
-        if job.is_none() && context.jobs.list().is_empty() {
-            context.interrupt.wait();
-        } else if !context.jobs.wait(job, &context.interrupt) {
-            bail!("{}: no such job; `jobs` lists them", job.unwrap_or_default());
+        match (context.jobs.wait(job, &context.interrupt), job) {
+            (Waited::Failed, _) => return Ok(ExitStatus::FAILURE),
+            (Waited::None, Some(job)) => bail!("{job}: no such job; `jobs` lists them"),
+            (Waited::None, None) => context.interrupt.wait(),
+            (Waited::Ended | Waited::Interrupted, _) => {}
         }
         Ok(ExitStatus::SUCCESS)
     }

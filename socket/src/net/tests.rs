@@ -93,6 +93,18 @@ fn a_device_that_is_always_due_does_not_make_the_loop_spin() {
 }
 
 #[test]
+fn a_descriptor_that_stays_ready_does_not_make_the_loop_spin() {
+    let (unread, mut other) = UnixStream::pair().unwrap();
+    other.write_all(b"every read of it fails").unwrap();
+    let (net, asked) = odd(Some(unread), false);
+    until(|| asked.load(Relaxed) > u64::from(event_loop::IDLE_LIMIT));
+    let before = asked.load(Relaxed);
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(asked.load(Relaxed) - before < 500, "{}", asked.load(Relaxed) - before);
+    drop(net);
+}
+
+#[test]
 fn a_flooded_loop_lets_the_programs_in() {
     soon(|| {
         let (net, _) = odd(None, true);
@@ -377,7 +389,7 @@ fn ping_pong(a: &Net, b: &Net, pairs: usize, rounds: usize, addrs: [&str; 2]) {
 fn who_waits_for_the_stack_has_it_before_who_had_it() {
     soon(|| {
         // No event loop: two threads and the lock alone.
-        let core = Arc::new(Core::new(stack(1)).unwrap());
+        let core = Arc::new(Core::new(stack(1), StackClock::new(Instant::ZERO)).unwrap());
         for _ in 0..100 {
             let order = Arc::new(Mutex::new(Vec::new()));
             let held = core.lock();

@@ -1,7 +1,7 @@
 //! Grades the implementations of a layer with its conformance kit: a line each, and exit status 0
 //! only if every MUST is kept.
 //!
-//! To grade one of your own, add its line to its layer's list.
+//! To grade one of your own, add its line to its layer's list in `tests/src/graded.rs`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, ValueEnum};
 use netdev::conformance::{Case, Grade, Level, grade};
-use socket::conformance::{Host, Network, Pair, Parts};
+use tests::graded::{ARP, ICMP, IP, Known, SOCKET, TCP, UDP};
 
 /// Grades the implementations of a layer with its conformance kit.
 #[derive(Parser)]
@@ -33,62 +33,6 @@ enum Layer {
     Udp,
     Tcp,
     Socket,
-}
-
-/// The implementations of a layer: the name that `tapip` knows it by, and how it is made.
-type Known<Make> = [(&'static str, Make)];
-
-const ARP: &Known<arp::conformance::Make> = &[
-    ("cache", |seed| {
-        Box::new(arp::Cache::new(arp::conformance::MY_MAC, arp::Config::default(), seed))
-    }),
-    ("static", |_seed| Box::new(arp::StaticTable::new(arp::conformance::MY_MAC))),
-];
-
-const IP: &Known<ip::conformance::Make> = &[
-    ("router", |seed| Box::new(ip::Router::new(ip::Config::default(), seed))),
-    ("simple", |seed| Box::new(ip::SimpleHost::new(seed))),
-];
-
-const ICMP: &Known<icmp::conformance::Make> = &[
-    ("full", |seed| Box::new(icmp::Icmp::new(icmp::Config::default(), seed))),
-    ("echo", |_seed| Box::new(icmp::EchoOnly::new())),
-];
-
-const UDP: &Known<udp::conformance::Make> = &[
-    ("full", |seed| Box::new(udp::Udp::new(udp::Config::default(), seed))),
-    ("simple", |seed| Box::new(udp::SimpleUdp::new(seed))),
-];
-
-const TCP: &Known<tcp::conformance::Make> = &[
-    ("rfc9293", |seed| Box::new(tcp::Tcp::new(tcp::Config::default(), seed))),
-    ("small", |seed| Box::new(tcp::SmallTcp::new(seed))),
-];
-
-/// Two whole stacks, by their TCP.
-const SOCKET: &Known<socket::conformance::Make> = &[
-    ("rfc9293", |seed| stacks(seed, |seed| Box::new(tcp::Tcp::new(tcp::Config::default(), seed)))),
-    ("small", |seed| stacks(seed, |seed| Box::new(tcp::SmallTcp::new(seed)))),
-];
-
-fn stacks(seed: u64, tcp: tcp::conformance::Make) -> Box<dyn Network> {
-    Box::new(Pair::new(|host, macs| {
-        let seed = match host {
-            Host::A => seed,
-            Host::B => !seed,
-        };
-        Parts {
-            layers: socket::Layers {
-                ip: Box::new(ip::Router::new(ip::Config::default(), seed)),
-                icmp: Box::new(icmp::Icmp::new(icmp::Config::default(), seed)),
-                udp: Box::new(udp::Udp::new(udp::Config::default(), seed)),
-                tcp: tcp(seed),
-            },
-            resolvers: macs.map(|mac| -> Box<dyn arp::Resolver> {
-                Box::new(arp::Cache::new(mac, arp::Config::default(), seed))
-            }),
-        }
-    }))
 }
 
 fn main() -> Result<ExitCode> {

@@ -1,0 +1,64 @@
+//! The implementations that are graded with the conformance kits.
+
+use socket::conformance::{Host, Network, Pair, Parts};
+
+/// The implementations of a layer: the name that `tapip` knows it by, and how it is made.
+pub type Known<Make> = [(&'static str, Make)];
+
+/// Of ARP.
+pub const ARP: &Known<arp::conformance::Make> = &[
+    ("cache", |seed| {
+        Box::new(arp::Cache::new(arp::conformance::MY_MAC, arp::Config::default(), seed))
+    }),
+    ("static", |_seed| Box::new(arp::StaticTable::new(arp::conformance::MY_MAC))),
+];
+
+/// Of IP.
+pub const IP: &Known<ip::conformance::Make> = &[
+    ("router", |seed| Box::new(ip::Router::new(ip::Config::default(), seed))),
+    ("simple", |seed| Box::new(ip::SimpleHost::new(seed))),
+];
+
+/// Of ICMP.
+pub const ICMP: &Known<icmp::conformance::Make> = &[
+    ("full", |seed| Box::new(icmp::Icmp::new(icmp::Config::default(), seed))),
+    ("echo", |_seed| Box::new(icmp::EchoOnly::new())),
+];
+
+/// Of UDP.
+pub const UDP: &Known<udp::conformance::Make> = &[
+    ("full", |seed| Box::new(udp::Udp::new(udp::Config::default(), seed))),
+    ("simple", |seed| Box::new(udp::SimpleUdp::new(seed))),
+];
+
+/// Of TCP.
+pub const TCP: &Known<tcp::conformance::Make> = &[
+    ("rfc9293", |seed| Box::new(tcp::Tcp::new(tcp::Config::default(), seed))),
+    ("small", |seed| Box::new(tcp::SmallTcp::new(seed))),
+];
+
+/// Two whole stacks, by their TCP.
+pub const SOCKET: &Known<socket::conformance::Make> = &[
+    ("rfc9293", |seed| stacks(seed, |seed| Box::new(tcp::Tcp::new(tcp::Config::default(), seed)))),
+    ("small", |seed| stacks(seed, |seed| Box::new(tcp::SmallTcp::new(seed)))),
+];
+
+fn stacks(seed: u64, tcp: tcp::conformance::Make) -> Box<dyn Network> {
+    Box::new(Pair::new(|host, macs| {
+        let seed = match host {
+            Host::A => seed,
+            Host::B => !seed,
+        };
+        Parts {
+            layers: socket::Layers {
+                ip: Box::new(ip::Router::new(ip::Config::default(), seed)),
+                icmp: Box::new(icmp::Icmp::new(icmp::Config::default(), seed)),
+                udp: Box::new(udp::Udp::new(udp::Config::default(), seed)),
+                tcp: tcp(seed),
+            },
+            resolvers: macs.map(|mac| -> Box<dyn arp::Resolver> {
+                Box::new(arp::Cache::new(mac, arp::Config::default(), seed))
+            }),
+        }
+    }))
+}
