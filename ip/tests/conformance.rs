@@ -17,6 +17,7 @@ mod simple_host {
             ("a_sender_stamps_its_time", "options are sent as they are given"),
             ("a_membership_is_one_interface_s", "one interface beside the loopback one"),
             ("an_address_of_another_interface_is_answered_for", "one interface beside the loopback one"),
+            ("a_worse_route_stands_in_while_the_better_one_s_link_is_down", "one interface beside the loopback one"),
             ("a_route_to_one_host_wins_over_its_network", "no route but the default gateway"),
             ("a_route_without_a_gateway_makes_its_hosts_neighbours", "no route but the default gateway"),
             ("of_equal_prefixes_the_lower_metric_wins", "no route but the default gateway"),

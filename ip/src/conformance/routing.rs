@@ -46,6 +46,8 @@ cases! { ($) routing_cases: Make, Host;
         "What was set can be taken away, and only that.";
     Ours 2 "RFC 1812 §5.2.4.2" a_gateway_has_to_be_a_neighbour
         "The next hop is on a network that the interface is on, and is another host.";
+    Ours 2 "RFC 1812 §5.2.4.3" a_worse_route_stands_in_while_the_better_one_s_link_is_down
+        "Of several routes to one network the best of those that lead somewhere now is taken.";
     Must 2 "RFC 1812 §5.3.12.3" an_interface_that_is_down_is_no_way_out
         "If an interface fails or is disabled a router MUST remove and stop advertising all routes \
          in its forwarding database that make use of that interface.";
@@ -262,4 +264,15 @@ fn a_route_tells_the_transport_how_much_fits(host: &mut Host) {
         host.record().expect_eq("the datagram's length", sent.packet.len(), mtu);
     }
     host.refuses_change(Change::SetInterface(link(NEAR, "10.0.0.1/24", 67)));
+}
+
+fn a_worse_route_stands_in_while_the_better_one_s_link_is_down(host: &mut Host) {
+    host.second_link();
+    let worse = via("0.0.0.0/0", "10.0.1.254", FAR);
+    host.add_route(RouteEntry { metric: 10, ..worse });
+    host.goes("192.0.2.1", NEAR, neighbour("10.0.0.254"));
+    down(host);
+    host.goes("192.0.2.1", FAR, neighbour("10.0.1.254"));
+    host.configure(Change::SetInterface(link(NEAR, "10.0.0.1/24", 1500)));
+    host.goes("192.0.2.1", NEAR, neighbour("10.0.0.254"));
 }
