@@ -7,6 +7,7 @@
 mod bridge;
 mod faults;
 mod instance;
+mod lease;
 mod link;
 mod log;
 mod options;
@@ -77,7 +78,7 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 
     if matches!(link, Link::Bridge(_)) && options.addr.is_none() {
         anyhow::bail!(
-            "--link bridge: say which address of the LAN is the stack's, --addr ADDR/LEN"
+            "--link bridge: say which address of the LAN is the stack's, --addr ADDR/LEN, or `dhcp`"
         );
     }
 
@@ -124,6 +125,13 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let faulty = faults::parse(&options)? != Default::default();
     if interactive || faulty {
         terminal.err().line(&banner(&identity, &opened.about, instance.as_ref()));
+    }
+
+    if identity.addr.is_none() {
+        match interactive {
+            true => lease::report_later(&net, &terminal),
+            false => lease::obtain(&net, &terminal)?,
+        }
     }
 
     let mut environment = Environment::new(net.clone())?;
@@ -185,9 +193,9 @@ fn start_peer(
 ) -> anyhow::Result<(Net, Shell)> {
     let options = Options::default();
     let identity = Identity {
-        addr: identity.host_addr,
+        addr: Some(identity.host_addr),
         gateway: None,
-        host_addr: identity.addr,
+        host_addr: identity.addr.unwrap_or(identity.host_addr),
         mac: PEER_MAC,
         seed: !identity.seed,
         ..identity.clone()
@@ -213,7 +221,7 @@ fn banner(identity: &Identity, link: &str, instance: Option<&Instance>) -> Strin
     let mut text = format!(
         "tapip {}: {} ({}) on {link}; the other end is {}; seed {}",
         env!("CARGO_PKG_VERSION"),
-        identity.addr,
+        identity.addr.map_or_else(|| "an address by DHCP".to_string(), |addr| addr.to_string()),
         identity.mac,
         identity.host_addr,
         identity.seed,

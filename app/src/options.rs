@@ -66,12 +66,20 @@ pub(crate) struct Options {
     /// The name of this instance, for `tapip host --name`
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// The stack's address [default: 10.0.0.1/24]
+    /// The stack's address, or `dhcp` to get one from a server on the link [default: 10.0.0.1/24]
     #[arg(long, value_name = "ADDR/LEN")]
     pub(crate) addr: Option<String>,
     /// The stack's default gateway, or `none` [default: the kernel's end]
     #[arg(long, value_name = "ADDR")]
     pub(crate) gw: Option<String>,
+    /// A DNS server to look names up at (again for more) [default: those that DHCP names]
+    #[arg(long, value_name = "ADDR")]
+    #[serde(default)]
+    pub(crate) dns: Vec<String>,
+    /// A domain that short names may be in (again for more), before the one that DHCP names
+    #[arg(long, value_name = "DOMAIN")]
+    #[serde(default)]
+    pub(crate) search: Vec<String>,
     /// The address of the kernel's end of the link [default: 10.0.0.2/24, or the second address of
     /// the stack's network]
     #[arg(long, value_name = "ADDR/LEN")]
@@ -175,6 +183,8 @@ impl Options {
             name,
             addr,
             gw,
+            dns,
+            search,
             host_addr,
             mac,
             mtu,
@@ -211,6 +221,8 @@ impl Options {
             name: name.or(under.name),
             addr: addr.or(under.addr),
             gw: gw.or(under.gw),
+            dns: longer(dns, under.dns),
+            search: longer(search, under.search),
             host_addr: host_addr.or(under.host_addr),
             mac: mac.or(under.mac),
             mtu: mtu.or(under.mtu),

@@ -18,11 +18,16 @@ use crate::{faults, registry};
 /// The ancestor's address, which its users know from their captures.
 const DEFAULT_MAC: MacAddr = MacAddr([0x00, 0x34, 0x45, 0x67, 0x89, 0xab]);
 const DEFAULT_ADDR: &str = "10.0.0.1/24";
+/// Where the kernel's end is when the stack's address is not known before.
+const DEFAULT_HOST_ADDR: &str = "10.0.0.2/24";
+/// What `--addr` says for "from a server".
+const DHCP: &str = "dhcp";
 
 /// Who the stack is, with the defaults filled in.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    pub(crate) addr: Cidr,
+    /// `None`: DHCP gives one.
+    pub(crate) addr: Option<Cidr>,
     pub(crate) gateway: Option<IpAddr>,
     /// Whether the user chose it.
     pub(crate) gateway_said: bool,
@@ -35,25 +40,30 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn of(options: &Options) -> anyhow::Result<Identity> {
-        let addr: Cidr = parse("addr", options.addr.as_deref().unwrap_or(DEFAULT_ADDR))?;
-        let host_addr = match options.host_addr.as_deref() {
-            Some(text) => parse("host-addr", text)?,
-            None => beside(addr),
+        let addr: Option<Cidr> = match options.addr.as_deref() {
+            Some(DHCP) => None,
+            text => Some(parse("addr", text.unwrap_or(DEFAULT_ADDR))?),
         };
-        for (option, cidr) in [("addr", addr), ("host-addr", host_addr)] {
-            if !is_one_hosts(cidr) {
+        let host_addr = match (options.host_addr.as_deref(), addr) {
+            (Some(text), _) => parse("host-addr", text)?,
+            (None, Some(addr)) => beside(addr),
+            (None, None) => parse("host-addr", DEFAULT_HOST_ADDR)?,
+        };
+        for (option, cidr) in [("addr", addr), ("host-addr", Some(host_addr))] {
+            if let Some(cidr) = cidr.filter(|cidr| !is_one_hosts(*cidr)) {
                 bail!("--{option} {cidr}: not the IPv4 address of one host");
             }
         }
-        if addr.addr == host_addr.addr {
-            bail!("--host-addr {host_addr}: it is the stack's own (--addr {addr}); choose another");
+        if addr.is_some_and(|addr| addr.addr == host_addr.addr) {
+            bail!("--host-addr {host_addr}: it is the stack's own (--addr); choose another");
         }
-        let gateway = match options.gw.as_deref() {
-            Some("none") => None,
-            Some(text) => Some(parse("gw", text)?),
-            None => usual_gateway(addr, host_addr),
+        let gateway = match (options.gw.as_deref(), addr) {
+            (Some(text), None) => bail!("--gw {text}: with --addr dhcp the server names it"),
+            (Some("none"), _) | (None, None) => None,
+            (Some(text), Some(_)) => Some(parse("gw", text)?),
+            (None, Some(addr)) => usual_gateway(addr, host_addr),
         };
-        if let Some(gateway) = gateway {
+        if let (Some(gateway), Some(addr)) = (gateway, addr) {
             if !addr.contains(gateway) {
                 bail!("--gw {gateway}: not on the network of --addr {addr}; `none` for no gateway");
             }
@@ -85,9 +95,9 @@ impl Identity {
     /// before.
     pub(crate) fn facing(self, host: Option<Cidr>) -> Identity {
         let Some(host_addr) = host else { return self };
-        let gateway = match self.gateway_said {
-            true => self.gateway,
-            false => usual_gateway(self.addr, host_addr),
+        let gateway = match self.addr {
+            Some(addr) if !self.gateway_said => usual_gateway(addr, host_addr),
+            _ => self.gateway,
         };
         Identity { gateway, host_addr, ..self }
     }
@@ -101,10 +111,13 @@ impl Identity {
         mac: MacAddr,
     ) -> anyhow::Result<Identity> {
         let host_addr = host.unwrap_or(self.host_addr);
-        if host.is_some_and(|host| host.addr == self.addr.addr) {
-            bail!("--addr {}: it is this host's own on that LAN; choose a free one", self.addr);
+        let mut usual = None;
+        if let Some(addr) = self.addr {
+            if host.is_some_and(|host| host.addr == addr.addr) {
+                bail!("--addr {addr}: it is this host's own on that LAN; choose a free one");
+            }
+            usual = gateway.filter(|gw| addr.contains(*gw) && *gw != addr.addr);
         }
-        let usual = gateway.filter(|gw| self.addr.contains(*gw) && *gw != self.addr.addr);
         let gateway = if self.gateway_said { self.gateway } else { usual };
         let mac = if self.mac_said { self.mac } else { mac };
         Ok(Identity { gateway, host_addr, mac, ..self })
@@ -112,7 +125,7 @@ impl Identity {
 
     /// What is allowed, but hardly what was meant.
     pub(crate) fn doubt(&self) -> Option<String> {
-        let Identity { addr, host_addr, .. } = self;
+        let Identity { addr: Some(addr), host_addr, .. } = self else { return None };
         let meet = addr.contains(host_addr.addr) && host_addr.contains(addr.addr);
         (!meet).then(|| {
             format!(
@@ -212,9 +225,9 @@ pub(crate) fn start(
     let now = Instant::ZERO;
     let mut stack = Stack::new(Layers { ip, icmp, udp, tcp });
     stack.add_loopback(now, Box::new(Loopback::new()))?;
-    let addrs = [identity.addr];
+    let addrs = identity.addr.as_slice();
     let index =
-        stack.add_interface(now, device, identity.mac, Some(arp), &addrs, identity.gateway)?;
+        stack.add_interface(now, device, identity.mac, Some(arp), addrs, identity.gateway)?;
     if let Some(mtu) = options.mtu {
         stack.set_mtu(now, index, mtu).with_context(|| format!("--mtu {mtu}"))?;
     }
@@ -224,7 +237,22 @@ pub(crate) fn start(
             .with_context(|| format!("--neighbour {addr}={mac}"))?;
     }
     debug_assert_eq!(index, IfIndex(1));
+    stack.names().configure(dns(options)?, seeds.next());
+    if identity.addr.is_none() {
+        stack.start_dhcp(now, index, seeds.next(), |config| {
+            config.host_name = options.name.clone();
+        })?;
+    }
     Net::start(stack).context("cannot start the stack's event loop")
+}
+
+/// Who is asked for names.
+fn dns(options: &Options) -> anyhow::Result<socket::dns::Config> {
+    let servers: Result<Vec<Ipv4Addr>, _> =
+        options.dns.iter().map(|text| parse("dns", text)).collect();
+    let search: Result<_, _> = options.search.iter().map(|text| parse("search", text)).collect();
+    let servers = servers?.into_iter().map(IpAddr::V4).collect();
+    Ok(socket::dns::Config { servers, search: search? })
 }
 
 /// The permanent neighbours: those that were said, and the other end, where it is `known`, for a
@@ -293,6 +321,36 @@ mod tests {
             let identity = identity(|o| o.addr = Some(addr.into())).unwrap();
             assert_eq!(identity.host_addr.to_string(), host_addr);
             assert_eq!(identity.gateway, Some(identity.host_addr.addr));
+        }
+    }
+
+    #[test]
+    fn with_dhcp_the_server_says_the_rest() {
+        let identity_of = |gw: Option<&str>| {
+            identity(|o| (o.addr, o.gw) = (Some("dhcp".into()), gw.map(String::from)))
+        };
+        let usual = identity_of(None).unwrap();
+        assert_eq!((usual.addr, usual.gateway), (None, None));
+        assert_eq!(usual.host_addr.to_string(), "10.0.0.2/24");
+        let host = Some("10.0.0.9/24".parse().unwrap());
+        assert_eq!(usual.facing(host).gateway, None);
+        let error = identity_of(Some("10.0.0.2")).unwrap_err().to_string();
+        assert!(error.starts_with("--gw"), "{error}");
+    }
+
+    #[test]
+    fn who_is_asked_for_names() {
+        let options = |server: &str, domain: &str| Options {
+            dns: vec![server.into()],
+            search: vec![domain.into()],
+            ..Options::default()
+        };
+        let config = dns(&options("10.0.0.2", "lan")).unwrap();
+        assert_eq!(config.servers, ["10.0.0.2".parse::<IpAddr>().unwrap()]);
+        assert_eq!(config.search[0].to_string(), "lan");
+        for (server, domain, option) in [("nas", "lan", "--dns"), ("10.0.0.2", "a b", "--search")] {
+            let error = dns(&options(server, domain)).unwrap_err().to_string();
+            assert!(error.starts_with(option), "{error}");
         }
     }
 

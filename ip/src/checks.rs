@@ -9,7 +9,7 @@ use netdev::{Cast, Checksum, Packet};
 use crate::groups::Groups;
 use crate::interfaces::Interfaces;
 use crate::wire::Ipv4Fields;
-use crate::{DropReason, Interface};
+use crate::{DropReason, Interface, Protocol};
 
 /// What a destination means to this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,11 @@ pub(crate) fn destination(
         return Err(DropReason::BroadcastFrame);
     }
     if interfaces.is_local(dst) {
+        return Ok(Destination::Here(Cast::Unicast));
+    }
+    // RFC 2131 §4.1: a DHCP server sends to the address that it is about to give, in a frame to the
+    // link address that asks for it. Who has no address yet takes it.
+    if from.addrs.is_empty() && !from.loopback && ip.protocol == Protocol::UDP {
         return Ok(Destination::Here(Cast::Unicast));
     }
     Ok(Destination::Elsewhere)

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 
-use crate::commands::{self, host};
+use crate::commands::{self, unix};
 use crate::complete::Helper;
 use crate::lexer::{self, Item};
 use crate::{Context, Environment, ExitStatus, Interrupt, sys};
@@ -149,7 +149,7 @@ impl Shell {
             }
             self.context.last = match item {
                 Item::Words(words) => self.run_words(&words),
-                Item::Host(command) => host::run(&mut self.context, &command)
+                Item::Host(command) => unix::run(&mut self.context, &command)
                     .unwrap_or_else(|error| self.complain("!", &error)),
             };
         }

@@ -113,8 +113,9 @@ impl Stack {
         })
     }
 
-    /// Closes every socket: listeners first, so that no connection comes in meanwhile.
+    /// Closes every socket and gives leases back: listeners first, so that no connection comes in meanwhile.
     pub(crate) fn close_all(&mut self, now: Instant) {
+        self.release_dhcp(now);
         let mut sockets = self.tcp.sockets(now);
         sockets.sort_by_key(|info| info.state != tcp::State::Listen);
         for handle in sockets.into_iter().filter_map(|info| info.handle) {

@@ -28,6 +28,9 @@ pub enum ConfigError {
     /// The interface has no such address.
     #[error("no address {0} on the interface")]
     NoAddress(Cidr),
+    /// The port of DHCP clients cannot be had.
+    #[error("the DHCP client cannot use its port: {0}")]
+    Dhcp(ip::SocketError),
     /// The device cannot have this MTU.
     #[error("the device cannot have an MTU of {0}")]
     BadMtu(usize),

@@ -33,6 +33,8 @@
 //! - [`Stack`] (`stack.rs`) has no thread and no clock. It is all the glue there is: what one
 //!   layer needs is made of what the next one offers (`interfaces.rs`), and what a layer gives
 //!   back is handed to the one above (`Stack::deliver`). It runs on virtual time, as below.
+//!   Beside it: `dhcp` (addresses from a server, and the stack follows them) and `dns` (names), two
+//!   state machines that use its sockets.
 //!   Its parts: `calls.rs` (what sockets call), `raw.rs` (raw sockets, which have no layer of
 //!   their own), `configure.rs` and `views.rs` (changed and seen by persons), `links.rs`.
 //! - [`Net`] (`net.rs`) is a running stack: `core.rs` and `locked.rs` (the lock, how threads wait, and how
@@ -59,7 +61,8 @@
 //! - A link that is gone for good gives [`NetworkDown`](std::io::ErrorKind::NetworkDown) to calls
 //!   that would have to wait, instead of letting them wait for ever.
 //! - The options of clones are shared, the timeouts and the non-blocking mode too.
-//! - A name that is not an address is looked up by the host's resolver, not over the stack.
+//! - A name that is not an address is looked up by the host's resolver, not over the stack:
+//!   [`Net::resolve`] does that.
 //!
 //! # What it does not do (yet)
 //! IGMP (a switch that snoops will not forward a group to this host), sockets of IPv6, several
@@ -138,6 +141,8 @@ mod configure;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod core;
+pub mod dhcp;
+pub mod dns;
 mod drop_reason;
 mod error;
 mod event_loop;
@@ -147,6 +152,7 @@ mod locked;
 mod net;
 mod poller;
 mod pollers;
+mod random;
 mod raw;
 mod raw_socket;
 mod socket;

@@ -59,6 +59,26 @@ impl Net {
         self.core().with(call)
     }
 
+    /// Waits until `look` sees in the stack what it looks for, `timeout` at most. It is called
+    /// again whenever anything has happened.
+    pub fn wait_until<T>(
+        &self,
+        timeout: Duration,
+        mut look: impl FnMut(&Stack, Instant) -> Option<T>,
+    ) -> Option<T> {
+        let deadline = after(timeout);
+        let mut locked = self.core().lock();
+        while locked.phase == Phase::Running {
+            if let Some(seen) = look(&locked.stack, self.core().now()) {
+                return Some(seen);
+            }
+            if !locked.wait_turn(deadline) {
+                return None;
+            }
+        }
+        None
+    }
+
     /// Now, in the stack's time.
     pub fn now(&self) -> Instant {
         self.core().now()

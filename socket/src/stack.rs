@@ -10,10 +10,11 @@ use netdev::{Cast, EtherType, Frame, Instant, Packet, sooner};
 use tcp::Streams;
 use udp::Datagrams;
 
-use crate::DropReason;
 use crate::claims::AddressClaim;
+use crate::dns::Names;
 use crate::interfaces::{Below, Interfaces};
 use crate::raw::RawSockets;
+use crate::{DropReason, dhcp};
 
 /// How many frames of one interface are taken in a row before the next has its turn, timers run
 /// and what was put off (acknowledgments) is sent. As Linux's NAPI budget.
@@ -50,6 +51,8 @@ pub struct Stack {
     pub(crate) memberships: BTreeSet<(Handle, IfIndex, IpAddr)>,
     /// Addresses that are wanted and were asked for first.
     pub(crate) claims: Vec<AddressClaim>,
+    pub(crate) dhcp: dhcp::Clients,
+    pub(crate) dns: Names,
     /// Which interface is served first; the next one at the next poll.
     first: usize,
     /// The latest time that anybody told.
@@ -91,6 +94,8 @@ impl Stack {
             raw,
             memberships: BTreeSet::new(),
             claims: Vec::new(),
+            dhcp: dhcp::Clients::default(),
+            dns: Names::new(),
             first: 0,
             seen: Instant::ZERO,
             any_gone: false,
@@ -115,6 +120,7 @@ impl Stack {
     pub fn poll_at(&self) -> Option<Instant> {
         [self.tcp.poll_at(), self.udp.poll_at(), self.icmp.poll_at(), self.ip.poll_at()]
             .into_iter()
+            .chain([self.dhcp.poll_at()])
             .fold(self.interfaces.poll_at(), sooner)
     }
 
@@ -137,6 +143,9 @@ impl Stack {
         self.handle_events(now);
         self.interfaces.flush(now);
         self.watch_links(now);
+        if self.dhcp.is_any() {
+            self.drive_dhcp(now);
+        }
         more |= self.interfaces.iter().any(|i| i.loopback && is_due(i.port.poll_at(), now));
         Progress { received, more }
     }
@@ -153,7 +162,12 @@ impl Stack {
                 continue;
             }
             match ethertype {
-                EtherType::ARP => self.interfaces.arp_input(now, index, packet),
+                EtherType::ARP => {
+                    if self.dhcp.is_any() {
+                        self.dhcp_sees_arp(now, index, &packet);
+                    }
+                    self.interfaces.arp_input(now, index, packet);
+                }
                 EtherType::IPV4 => {
                     match self.ip.input(now, index, cast, packet, &mut self.interfaces) {
                         ip::Input::Deliver(datagram) => self.deliver(now, datagram),

@@ -33,7 +33,7 @@ pub struct InterfaceView {
 /// The counters of one layer.
 #[derive(Clone, Debug)]
 pub struct LayerCounters {
-    /// `arp`, `ip`, `icmp`, `udp`, `tcp`, or `stack` for the glue between them.
+    /// `arp`, `ip`, `icmp`, `udp`, `tcp`, `stack` for the glue between them, `dns`, or `dhcp`.
     pub layer: &'static str,
     /// Which interface, for the layers that exist once for each.
     pub interface: Option<String>,
@@ -111,6 +111,11 @@ impl Stack {
         self.raw.sockets()
     }
 
+    /// Which DNS servers are asked for names, and what is known.
+    pub fn names(&mut self) -> &mut crate::dns::Names {
+        &mut self.dns
+    }
+
     /// Every counter of every layer, from the bottom up. Those of the devices are in
     /// [`InterfaceView::stats`].
     pub fn counters(&self) -> Vec<LayerCounters> {
@@ -122,6 +127,11 @@ impl Stack {
             })
         });
         let one = |layer, counters| LayerCounters { layer, interface: None, counters };
+        let dhcp = self.dhcp.counters().map(|(iface, counters)| LayerCounters {
+            layer: "dhcp",
+            interface: self.interfaces.find(iface).map(|i| i.port.device().name().to_string()),
+            counters,
+        });
         let mut glue = self.interfaces.counts.clone();
         glue.merge(self.raw.counts());
         arp.chain([
@@ -130,7 +140,9 @@ impl Stack {
             one("udp", self.udp.counters()),
             one("tcp", self.tcp.counters()),
             one("stack", glue.rows().collect()),
+            one("dns", self.dns.counters()),
         ])
+        .chain(dhcp)
         .collect()
     }
 }

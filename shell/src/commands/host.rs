@@ -1,73 +1,117 @@
-//! `!CMD`: runs CMD at the kernel's end of the link.
+//! `host`: looks names up, as host(1) and dig(1).
 
-use std::io::{Read, Write};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
 
-use anyhow::{Context as _, bail};
+use clap::{Arg, ArgMatches};
+use socket::dns::{Answer, Data, Error, Kind, Resolving};
 
-use crate::{Context, ExitStatus, Terminal, sys};
+use super::{Command, names};
+use crate::{Context, ExitStatus};
 
-/// Runs a line of Unix shell and passes its status on.
-pub(crate) fn run(context: &mut Context, line: &str) -> anyhow::Result<ExitStatus> {
-    let Some(host_command) = &context.host_command else {
-        bail!("this link has no kernel at its other end");
-    };
-    let mut process = host_command(line);
-    // A program that has our terminal works as it does everywhere; else its output goes where
-    // ours goes.
-    let captured = !context.out.is_process();
-    if captured {
-        process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+/// `host`.
+pub(super) struct Host;
+
+impl Command for Host {
+    fn name(&self) -> &'static str {
+        "host"
     }
-    // A terminal sends ^C to its foreground group, and so to the child. Where there is none the
-    // child and its own children are a group, so that they can be told together.
-    let by_terminal = context.input.is_terminal();
-    if !by_terminal {
-        process.process_group(0);
-    }
-    let mut child = process.spawn().with_context(|| format!("cannot run `{line}`"))?;
-    let copies = [
-        child.stdout.take().map(|from| copy(from, context.out.clone())),
-        child.stderr.take().map(|from| copy(from, context.err.clone())),
-    ];
-    let status = wait(context, child, by_terminal)?;
-    // After ^C whoever still holds the pipe is not waited for.
-    if !context.interrupt.is_raised() {
-        for copy in copies.into_iter().flatten() {
-            let _ = copy.join();
-        }
-    }
-    Ok(status)
-}
 
-fn copy(mut from: impl Read + Send + 'static, mut to: Terminal) -> std::thread::JoinHandle<()> {
-    std::thread::spawn(move || {
-        let mut bytes = [0; 4096];
-        while let Ok(len @ 1..) = from.read(&mut bytes) {
-            if to.write_all(&bytes[..len]).is_err() {
-                return;
+    fn grammar(&self) -> clap::Command {
+        clap::Command::new(self.name())
+            .about("Look up a name's addresses, or an address's name")
+            .arg(
+                Arg::new("type")
+                    .short('t')
+                    .value_name("TYPE")
+                    .value_parser(["A", "AAAA"])
+                    .ignore_case(true)
+                    .help("Only records of this type [default: both]"),
+            )
+            .arg(Arg::new("name").required(true).value_name("NAME").help("The name or the address"))
+    }
+
+    fn run(&self, context: &mut Context, arguments: &ArgMatches) -> anyhow::Result<ExitStatus> {
+        let Some(name) = arguments.get_one::<String>("name") else { return Ok(ExitStatus::USAGE) };
+        let questions: Vec<_> = match (name.parse::<IpAddr>(), arguments.get_one::<String>("type"))
+        {
+            (Ok(addr), _) => vec![Resolving::addr(&context.net, addr)?],
+            (Err(_), Some(kind)) => {
+                let kind = if kind.eq_ignore_ascii_case("A") { Kind::A } else { Kind::Aaaa };
+                vec![Resolving::name(&context.net, name, kind)?]
+            }
+            (Err(_), None) => vec![
+                Resolving::name(&context.net, name, Kind::A)?,
+                Resolving::name(&context.net, name, Kind::Aaaa)?,
+            ],
+        };
+        let mut aliases_shown = false;
+        let mut missing = None;
+        let mut found = false;
+        for question in questions {
+            match names::wait(context, question) {
+                Ok(None) => return Ok(ExitStatus::INTERRUPTED),
+                Ok(Some(answer)) => {
+                    context.out.line(lines(name, &answer, !aliases_shown).trim_end());
+                    (aliases_shown, found) = (true, true);
+                }
+                // One kind of record is enough.
+                Err(error) if is_no_data(&error) => missing = Some(error),
+                Err(error) => return Err(anyhow::Error::new(error).context(name.clone())),
             }
         }
-    })
+        match missing {
+            Some(error) if !found => Err(anyhow::Error::new(error).context(name.clone())),
+            _ => Ok(ExitStatus::SUCCESS),
+        }
+    }
 }
 
-/// Waits for a child. Where ^C does not reach it by itself, and on SIGTERM, it is asked to end.
-fn wait(context: &Context, child: Child, by_terminal: bool) -> anyhow::Result<ExitStatus> {
-    let pid = child.id();
-    let child = Arc::new(Mutex::new(child));
-    let _asked = {
-        let (child, interrupt) = (child.clone(), context.interrupt.clone());
-        context.interrupt.on_raise(move || {
-            let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
-            let runs = matches!(child.try_wait(), Ok(None));
-            if runs && (!by_terminal || interrupt.is_terminated()) {
-                sys::terminate(&child, !by_terminal);
-            }
-        })
-    };
-    // Without the lock, and without reaping: whoever looks meanwhile still finds the child.
-    sys::wait_until_ended(pid)?;
-    Ok(child.lock().unwrap_or_else(PoisonError::into_inner).wait()?.into())
+fn is_no_data(error: &std::io::Error) -> bool {
+    error.get_ref().and_then(|inner| inner.downcast_ref()) == Some(&Error::NoData)
+}
+
+/// In host(1)'s words.
+fn lines(asked: &str, answer: &Answer, with_aliases: bool) -> String {
+    let mut text = String::new();
+    let ends = answer.aliases.iter().skip(1).chain([&answer.name]);
+    if with_aliases {
+        for (alias, of) in answer.aliases.iter().zip(ends) {
+            text += &format!("{alias} is an alias for {of}\n");
+        }
+    }
+    for data in &answer.data {
+        text += &match data {
+            Data::A(addr) => format!("{} has address {addr}\n", answer.name),
+            Data::Aaaa(addr) => format!("{} has IPv6 address {addr}\n", answer.name),
+            Data::Ptr(name) => format!("{asked} is {name}\n"),
+            Data::Cname(name) => format!("{} is an alias for {name}\n", answer.name),
+        };
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_in_the_words_of_host() {
+        let name = |text: &str| text.parse().unwrap();
+        let answer = Answer {
+            name: name("c.org"),
+            aliases: vec![name("a.org"), name("b.org")],
+            data: vec![Data::A([192, 0, 2, 1].into())],
+            ttl: Duration::from_secs(5),
+        };
+        assert_eq!(
+            lines("a.org", &answer, true),
+            "a.org is an alias for b.org\nb.org is an alias for c.org\nc.org has address 192.0.2.1\n"
+        );
+        assert_eq!(lines("a.org", &answer, false), "c.org has address 192.0.2.1\n");
+        let data = vec![Data::Ptr(name("nas.lan"))];
+        let back = Answer { aliases: Vec::new(), data, ..answer };
+        assert_eq!(lines("10.0.0.2", &back, true), "10.0.0.2 is nas.lan\n");
+    }
 }

@@ -23,8 +23,13 @@ impl Command for IfConfig {
     }
 
     fn run(&self, context: &mut Context, _: &ArgMatches) -> anyhow::Result<ExitStatus> {
-        let interfaces = context.net.with(|stack, _| stack.interfaces());
-        let mut text = interfaces.iter().map(interface).collect::<Vec<_>>().join("\n");
+        let (interfaces, leases) =
+            context.net.with(|stack, now| (stack.interfaces(), stack.dhcp(now)));
+        let shown = |view: &InterfaceView| {
+            let lease = leases.iter().find(|lease| lease.iface == view.index);
+            interface(view) + &lease.map_or(String::new(), dhcp)
+        };
+        let mut text = interfaces.iter().map(shown).collect::<Vec<_>>().join("\n");
         if let Some(end) = &context.host_end {
             text += "\n";
             text += &host(end);
@@ -67,6 +72,22 @@ fn interface(view: &InterfaceView) -> String {
     let drops = stats.drops.iter().filter(|(_, count)| *count > 0);
     lines.extend(drops.map(|(reason, count)| format!("dropped:{count} {reason}")));
     block(&view.name, &lines)
+}
+
+/// Where an address came from, below the interface that has it.
+fn dhcp(view: &socket::dhcp::View) -> String {
+    let mut line = format!("DHCP {}", view.state.name());
+    if let Some(lease) = &view.lease {
+        let whole = |time: std::time::Duration| time.as_secs();
+        line += &format!(
+            " server {} lease {}s renew:{}s end:{}s",
+            lease.server,
+            whole(lease.time()),
+            whole(view.renews_in),
+            whole(view.ends_in)
+        );
+    }
+    block("", &[line])
 }
 
 fn host(end: &HostEnd) -> String {

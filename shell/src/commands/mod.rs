@@ -11,16 +11,18 @@ mod clear;
 mod debug;
 mod exit;
 mod help;
-pub(crate) mod host;
+mod host;
 mod ifconfig;
 mod jobs;
 mod kill;
+mod names;
 mod ping;
 mod route;
 mod serve;
 mod snc;
 mod ss;
 mod stat;
+pub(crate) mod unix;
 mod wait;
 
 /// A word of the shell.
@@ -45,6 +47,7 @@ pub const ALL: &[&dyn Command] = &[
     &route::Route,
     &ifconfig::IfConfig,
     &stat::Stat,
+    &host::Host,
     &ping::Ping,
     &ping::Ping2,
     &snc::Snc,
@@ -68,11 +71,6 @@ pub fn grammar() -> clap::Command {
 /// The command of that name.
 pub(crate) fn named(name: &str) -> Option<&'static dyn Command> {
     ALL.iter().copied().find(|command| command.name() == name)
-}
-
-/// Reads an IPv4 address.
-fn ipv4(text: &str) -> Result<std::net::Ipv4Addr, String> {
-    text.parse().map_err(|_| "not an IPv4 address, as 10.0.0.2".to_string())
 }
 
 /// Reads an IPv4 address with a port.

@@ -10,6 +10,7 @@ use socket::{TcpListener, TcpStream, UdpSocket};
 
 use super::Command;
 use super::debug::On;
+use super::names::HostPort;
 use crate::input::{Input, ReadResult};
 use crate::waiter::{self, Waited, Waiter};
 use crate::{Context, DebugTarget, ExitStatus, Interrupt};
@@ -46,7 +47,13 @@ impl Command for Snc {
             )
             .arg(Arg::new("udp").short('u').action(ArgAction::SetTrue).help("UDP instead of TCP"))
             .arg(addr("bind", 'b').help("Wait there, and print what arrives"))
-            .arg(addr("connect", 'c').help("Connect there, and send standard input"))
+            .arg(
+                Arg::new("connect")
+                    .short('c')
+                    .value_name("HOST:PORT")
+                    .value_parser(|text: &str| text.parse::<HostPort>())
+                    .help("Connect there, and send standard input"),
+            )
             .group(clap::ArgGroup::new("direction").args(["bind", "connect"]).required(true))
     }
 
@@ -56,8 +63,15 @@ impl Command for Snc {
             true => On::new(context, &[DebugTarget::Udp]),
             false => On::new(context, &[DebugTarget::Tcp, DebugTarget::TcpState]),
         });
-        let addr = |name| arguments.get_one::<SocketAddrV4>(name).map(|addr| (*addr).into());
-        let interrupted = match (addr("bind"), addr("connect")) {
+        let bind = arguments.get_one::<SocketAddrV4>("bind").map(|addr| (*addr).into());
+        let connect = match arguments.get_one::<HostPort>("connect") {
+            Some(peer) => match peer.addr(context)? {
+                Some(addr) => Some(addr),
+                None => return Ok(ExitStatus::INTERRUPTED),
+            },
+            None => None,
+        };
+        let interrupted = match (bind, connect) {
             (Some(addr), _) if udp => print_datagrams(context, addr)?,
             (Some(addr), _) => print_stream(context, addr)?,
             (_, Some(addr)) if udp => send_datagrams(context, addr)?,

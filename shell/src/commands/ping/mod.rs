@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use super::debug::On;
+use super::names::Host;
 use super::{Command, seconds};
 use crate::{Context, DebugTarget, ExitStatus};
 
@@ -26,6 +27,8 @@ pub(super) struct Ping2;
 /// What to do.
 pub(super) struct Options {
     peer: Ipv4Addr,
+    /// As a person wrote it, where that was a name.
+    name: Option<String>,
     size: usize,
     count: Option<u64>,
     ttl: u8,
@@ -45,7 +48,7 @@ impl Command for Ping {
     }
 
     fn run(&self, context: &mut Context, arguments: &ArgMatches) -> anyhow::Result<ExitStatus> {
-        run::run(context, &options(arguments)?)
+        run_it(context, arguments)
     }
 }
 
@@ -60,7 +63,7 @@ impl Command for Ping2 {
 
     fn run(&self, context: &mut Context, arguments: &ArgMatches) -> anyhow::Result<ExitStatus> {
         let _on = On::new(context, &[DebugTarget::Ip, DebugTarget::Icmp]);
-        run::run(context, &options(arguments)?)
+        run_it(context, arguments)
     }
 }
 
@@ -104,14 +107,30 @@ fn grammar(name: &'static str) -> clap::Command {
                 .help("Let a broadcast address be pinged"),
         )
         .arg(
-            Arg::new("ip").required(true).value_parser(super::ipv4).help("The host's IPv4 address"),
+            Arg::new("ip")
+                .value_name("HOST")
+                .required(true)
+                .value_parser(|text: &str| text.parse::<Host>())
+                .help("The host's IPv4 address or name"),
         )
 }
 
-fn options(arguments: &ArgMatches) -> anyhow::Result<Options> {
+fn run_it(context: &mut Context, arguments: &ArgMatches) -> anyhow::Result<ExitStatus> {
+    let host = arguments.get_one::<Host>("ip").context("no address")?;
+    let Some(peer) = host.addr(context)? else { return Ok(ExitStatus::INTERRUPTED) };
+    let name = matches!(host, Host::Name(_)).then(|| host.to_string());
+    run::run(context, &options(arguments, peer, name)?)
+}
+
+fn options(
+    arguments: &ArgMatches,
+    peer: Ipv4Addr,
+    name: Option<String>,
+) -> anyhow::Result<Options> {
     let time = |name| arguments.get_one::<Duration>(name).copied().context("no time");
     Ok(Options {
-        peer: *arguments.get_one("ip").context("no address")?,
+        peer,
+        name,
         size: *arguments.get_one::<u32>("size").context("no size")? as usize,
         count: arguments.get_one("count").copied(),
         ttl: *arguments.get_one("ttl").context("no TTL")?,

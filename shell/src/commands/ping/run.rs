@@ -45,7 +45,9 @@ pub(super) fn run(context: &mut Context, options: &Options) -> anyhow::Result<Ex
     waiter.errors_of(&sending)?;
 
     let (size, whole) = (options.size, options.size + 28);
-    context.out.line(&format!("PING {peer} {size}({whole}) bytes of data"));
+    let named = options.name.as_ref().map_or(String::new(), |name| format!("{name} "));
+    let shown = if named.is_empty() { peer.to_string() } else { format!("({peer})") };
+    context.out.line(&format!("PING {named}{shown} {size}({whole}) bytes of data"));
     let mut run = Run {
         options,
         out: context.out.clone(),
