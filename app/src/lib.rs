@@ -1,6 +1,6 @@
 //! `tapip`: wires the layers into one program.
 //!
-//! The only crate that names concrete implementations: [`registry`] lists them, [`wiring`] puts
+//! The only crate that names concrete implementations: `registry` lists them, `wiring` puts
 //! them upon each other, and the rest turns words into arguments for the two.
 
 #[cfg(target_os = "linux")]
