@@ -695,6 +695,7 @@ impl<'a> Net<'a> {
             let carried = count("tcp", "segments received")
                 + count("udp", "datagrams received")
                 + count("icmp", "messages received")
+                + count("ip", "IGMP messages received")
                 + count("stack", "unknown protocol");
             assert_eq!(count("ip", "datagrams delivered"), carried, "host {number}");
             let sockets = stack.tcp_sockets(self.now).len();
