@@ -129,11 +129,20 @@ fn options_out_of_range_are_refused_with_the_range() {
         ("ping -c 0 10.0.0.2", "1.."),
         ("ping -i nan 10.0.0.2", "number of seconds"),
         ("ping -W -1 10.0.0.2", "-1"),
-        ("ping example.org", "not an IPv4 address"),
+        ("ping 10.0.0.256", "not an IPv4 address"),
+        ("ping example..org", "nor a name"),
         ("ping", "<ip>"),
     ] {
         let (status, text) = a.run(line);
         assert_eq!(status, ExitStatus::USAGE, "{line}");
         assert!(text.contains(hint), "{line}: {text}");
     }
+}
+
+#[test]
+fn a_name_needs_a_server_to_ask() {
+    let (mut a, _b) = pair();
+    let (status, text) = a.run("ping example.org");
+    assert_eq!(status, ExitStatus::FAILURE);
+    assert!(text.contains("example.org") && text.contains("--dns ADDR"), "{text}");
 }

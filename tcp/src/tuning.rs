@@ -19,18 +19,30 @@ pub enum Tuning {
     Timestamps(bool),
     /// See [`Config::sack`].
     SelectiveAcks(bool),
+    /// See [`Config::dsack`].
+    DuplicateSacks(bool),
     /// See [`Config::window_scaling`].
     WindowScaling(bool),
+    /// See [`Config::default_mss`].
+    DefaultMss(u16),
     /// See [`Config::initial_window`]; 1 to 1000 segments.
     InitialWindow(u32),
     /// See [`Config::hystart`].
     HyStart(bool),
+    /// See [`Config::window_validation`].
+    WindowValidation(bool),
     /// See [`Config::slow_start_after_idle`].
     SlowStartAfterIdle(bool),
     /// See [`Config::recovery`], by name.
     LossRecovery(Cow<'static, str>),
+    /// See [`Config::reordering`]; 1 to 300 segments.
+    Reordering(u32),
+    /// See [`Config::frto`].
+    Frto(bool),
     /// See [`Config::tail_loss_probe`].
     TailLossProbe(bool),
+    /// See [`Config::rto_initial`]; at most [`Config::rto_max`].
+    RtoInitial(Duration),
     /// See [`Config::rto_min`] (TCP_RTO_MIN_US).
     RtoMin(Duration),
     /// See [`Config::rto_max`] (TCP_RTO_MAX_MS); a second at least.
@@ -55,17 +67,32 @@ impl Tuning {
         match self {
             Tuning::Timestamps(on) => config.timestamps = on,
             Tuning::SelectiveAcks(on) => config.sack = on,
+            Tuning::DuplicateSacks(on) => config.dsack = on,
             Tuning::WindowScaling(on) => config.window_scaling = on,
+            Tuning::DefaultMss(mss) => {
+                within(mss >= config.min_mss)?;
+                config.default_mss = mss;
+            }
             Tuning::InitialWindow(segments) => {
                 within((1..=1000).contains(&segments))?;
                 config.initial_window = segments;
             }
             Tuning::HyStart(on) => config.hystart = on,
+            Tuning::WindowValidation(on) => config.window_validation = on,
             Tuning::SlowStartAfterIdle(on) => config.slow_start_after_idle = on,
             Tuning::LossRecovery(name) => {
                 config.recovery = find(LOSS_RECOVERIES, &name).ok_or(SocketError::Invalid)?;
             }
+            Tuning::Reordering(segments) => {
+                within((1..=300).contains(&segments))?;
+                config.reordering = segments;
+            }
+            Tuning::Frto(on) => config.frto = on,
             Tuning::TailLossProbe(on) => config.tail_loss_probe = on,
+            Tuning::RtoInitial(first) => {
+                within(!first.is_zero() && first <= config.rto_max)?;
+                config.rto_initial = first;
+            }
             Tuning::RtoMin(least) => {
                 within(!least.is_zero() && least <= config.rto_max)?;
                 config.rto_min = least;

@@ -172,6 +172,9 @@ fn what_is_the_stacks_default_can_be_a_sockets_own() {
         Tuning::DelayedAck(40 * MS, 500 * MS),
         Tuning::RtoMax(10 * MS),
         Tuning::LossRecovery("hope".into()),
+        Tuning::DefaultMss(47),
+        Tuning::Reordering(0),
+        Tuning::RtoInitial(Duration::ZERO),
     ];
     for tuning in refused {
         let setting = Setting::Tune(tuning.clone());
@@ -181,4 +184,60 @@ fn what_is_the_stacks_default_can_be_a_sockets_own() {
     tune(&mut script, other, Tuning::SynRetries(1));
     script.wait(5 * SECOND);
     script.expect_state(State::Closed);
+}
+
+/// RFC 6298 (2.1), RFC 9293 §3.7.1: what counts before anything is known of a path and a peer.
+#[test]
+fn what_counts_at_first_can_be_a_sockets_own() {
+    let mut script = script(Config::default());
+    let socket = script.host.open();
+    for tuning in [Tuning::RtoInitial(300 * MS), Tuning::DefaultMss(700), Tuning::Timestamps(false)]
+    {
+        script.host.set(socket, Setting::Tune(tuning)).unwrap();
+    }
+    let peer = script.peer;
+    let began = script.host.call(|tcp, now, out| tcp.connect(now, socket, peer, out));
+    assert_eq!(began, Err(SocketError::InProgress));
+    script.socket = Some(socket);
+    script.port = script.host.info(socket).unwrap().local.port();
+    script.expect(seg("S").seq(0));
+    script.expect_quiet(299 * MS);
+    script.expect_within(2 * MS, seg("S").seq(0));
+    script.inject(seg("SA"));
+    script.expect(seg("A").seq(1).ack(1));
+    script.send(&[7; 700]);
+    script.expect(seg("PA").seq(1).len(700));
+}
+
+/// RFC 2883 is a socket's own choice, and how many segments beyond a gap tell of a loss (RFC 5681
+/// §3.2).
+#[test]
+fn what_tells_of_losses_can_be_a_sockets_own() {
+    let mut script = script(Config::default());
+    let listener = script.host.listen(80, 5);
+    for tuning in [
+        Tuning::DuplicateSacks(false),
+        Tuning::LossRecovery("newreno".into()),
+        Tuning::Reordering(5),
+    ] {
+        script.host.set(listener, Setting::Tune(tuning)).unwrap();
+    }
+    // SACK permitted.
+    script.inject(seg("S").seq(0).options(&[2, 4, 5, 180, 1, 1, 4, 2]));
+    script.expect(seg("SA"));
+    script.inject(seg("A"));
+    script.socket = Some(script.host.accept(listener).unwrap().0);
+    script.inject(seg("PA").seq(1).data(b"twice"));
+    script.drain();
+    script.inject(seg("PA").seq(1).data(b"twice"));
+    assert_eq!(script.expect(seg("A").ack(6)).options.unwrap(), [], "no duplicate SACK");
+
+    script.send(&[7; 10 * 1460]);
+    assert_eq!(script.drain().len(), 10);
+    for _ in 0..4 {
+        script.inject(seg("A").seq(6).ack(1));
+        assert_eq!(script.drain().iter().filter(|seg| seg.seq == Some(1)).count(), 0);
+    }
+    script.inject(seg("A").seq(6).ack(1));
+    assert_eq!(script.drain().iter().filter(|seg| seg.seq == Some(1)).count(), 1);
 }
