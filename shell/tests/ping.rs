@@ -131,7 +131,7 @@ fn options_out_of_range_are_refused_with_the_range() {
         ("ping -W -1 10.0.0.2", "-1"),
         ("ping 10.0.0.256", "not an IPv4 address"),
         ("ping example..org", "nor a name"),
-        ("ping", "<ip>"),
+        ("ping", "<HOST>"),
     ] {
         let (status, text) = a.run(line);
         assert_eq!(status, ExitStatus::USAGE, "{line}");
