@@ -127,12 +127,17 @@ fn report<M>(
 }
 
 fn capture(name: &str, seed: u64, again: &Again, record: &Record) -> std::io::Result<PathBuf> {
-    let dir = std::env::temp_dir().join("tapip-conformance");
-    std::fs::create_dir_all(&dir)?;
     let Again { package, module, .. } = again;
     // Two implementations of one layer fail side by side.
     let name = format!("{package}-{module}-{name}-{seed}").replace("::", "-");
-    let file = dir.join(format!("{name}.pcapng"));
-    record.write_capture(&file)?;
-    Ok(file)
+    let write = |dir: String| {
+        let dir = std::env::temp_dir().join(dir);
+        std::fs::create_dir_all(&dir)?;
+        let file = dir.join(format!("{name}.pcapng"));
+        record.write_capture(&file)?;
+        Ok(file)
+    };
+    // On a machine of many the usual folder may be another user's.
+    write("tapip-conformance".to_owned())
+        .or_else(|_: std::io::Error| write(format!("tapip-conformance-{}", std::process::id())))
 }
