@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ip::{Cidr, IfIndex};
 use netdev::{Instant, MacAddr};
 
+use crate::dhcp::Probed;
 use crate::{ConfigError, Stack};
 
 /// Claims that are remembered; the oldest that has ended makes room.
@@ -66,7 +67,10 @@ impl Stack {
 
     /// Nobody answered: the address is used from now on.
     pub(crate) fn claimed(&mut self, now: Instant, iface: IfIndex, addr: IpAddr) {
-        let Some(claim) = self.claim_mut(iface, addr) else { return };
+        let Some(claim) = self.claim_mut(iface, addr) else {
+            self.tell_dhcp(iface, addr, None);
+            return;
+        };
         claim.state = ClaimState::InUse;
         let cidr = claim.addr;
         if let Err(refused) = self.add_address(now, iface, cidr) {
@@ -78,10 +82,19 @@ impl Stack {
 
     /// Somebody has it.
     pub(crate) fn contested(&mut self, iface: IfIndex, addr: IpAddr, mac: MacAddr) {
-        if let Some(claim) = self.claim_mut(iface, addr)
-            && claim.state == ClaimState::Probing
-        {
-            claim.state = ClaimState::Refused(mac);
+        match self.claim_mut(iface, addr) {
+            Some(claim) if claim.state == ClaimState::Probing => {
+                claim.state = ClaimState::Refused(mac);
+            }
+            Some(_) => {}
+            None => self.tell_dhcp(iface, addr, Some(mac)),
+        }
+    }
+
+    /// Where nobody else wanted the address, a DHCP client may have asked.
+    fn tell_dhcp(&mut self, iface: IfIndex, addr: IpAddr, holder: Option<MacAddr>) {
+        if self.dhcp.is_any() {
+            self.probed.push_back(Probed { iface, addr, holder });
         }
     }
 

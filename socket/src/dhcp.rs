@@ -19,9 +19,8 @@
 //!
 //! [`Client`] is the machine (`client.rs`): no socket, no clock, as a protocol crate's.
 //! [`Message`] is the wire format (`message.rs`, `options.rs`), [`Lease`] what is granted,
-//! `probe.rs` asks the link whether the address is free (RFC 5227) and announces it. `glue.rs`
-//! makes a [`Stack`](crate::Stack) follow: address, route, MTU and DNS servers come and go with
-//! the lease.
+//! `glue.rs` makes a [`Stack`](crate::Stack) follow: address, route, MTU and DNS servers come and
+//! go with the lease. Whether an address is free is ARP's to find out (RFC 5227), and to announce.
 //!
 //! # What it keeps
 //! RFC 2131 §3.1, §3.2 (INIT-REBOOT, also after a link was down), §4.1 (backoff), §4.4; RFC 2132's
@@ -41,15 +40,14 @@ mod glue;
 mod lease;
 mod message;
 mod options;
-mod probe;
 
 use std::net::Ipv4Addr;
 
 use netdev::{Instant, MacAddr};
 
 pub use client::{Client, Event, Loss, State};
-pub(crate) use glue::Clients;
 pub use glue::View;
+pub(crate) use glue::{Clients, Probed};
 pub use lease::{Lease, Unfit};
 pub use message::{Kind, Malformed, Message};
 pub use options::Options;
@@ -67,8 +65,10 @@ pub trait Network {
     /// Sends to port 67 of `server`, from the address of the lease.
     fn unicast(&mut self, now: Instant, server: Ipv4Addr, message: &[u8]);
 
-    /// Sends an ARP packet to everybody on the link.
-    fn arp(&mut self, now: Instant, packet: &[u8]);
+    /// Begins to ask the link whether anybody has an address (RFC 5227 §2.1). [`Client::free`] or
+    /// [`Client::contested`] says some seconds later what came of it. False where there is nobody
+    /// to ask.
+    fn probe(&mut self, now: Instant, addr: Ipv4Addr) -> bool;
 }
 
 /// How a client behaves.

@@ -1,6 +1,6 @@
 //! The stack: every layer, and the glue between them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use arp::Event;
@@ -52,6 +52,8 @@ pub struct Stack {
     /// Addresses that are wanted and were asked for first.
     pub(crate) claims: Vec<AddressClaim>,
     pub(crate) dhcp: dhcp::Clients,
+    /// What came of asking for addresses, for the DHCP clients.
+    pub(crate) probed: VecDeque<dhcp::Probed>,
     pub(crate) dns: Names,
     /// Which interface is served first; the next one at the next poll.
     first: usize,
@@ -95,6 +97,7 @@ impl Stack {
             memberships: BTreeSet::new(),
             claims: Vec::new(),
             dhcp: dhcp::Clients::default(),
+            probed: VecDeque::new(),
             dns: Names::new(),
             first: 0,
             seen: Instant::ZERO,
@@ -163,9 +166,6 @@ impl Stack {
             }
             match ethertype {
                 EtherType::ARP => {
-                    if self.dhcp.is_any() {
-                        self.dhcp_sees_arp(now, index, &packet);
-                    }
                     self.interfaces.arp_input(now, index, packet);
                 }
                 EtherType::IPV4 => {

@@ -3,11 +3,10 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use netdev::{Counter, Counts, Instant, MacAddr, sooner};
+use netdev::{Counter, Counts, Instant, MacAddr};
 
 use super::message::{Kind, Message};
 use super::options::code;
-use super::probe::{Due, Probe};
 use super::{Config, DropReason, Lease, Network, Stat};
 use crate::random::Random;
 
@@ -24,6 +23,9 @@ const AFTER_DECLINE: Duration = Duration::from_secs(10);
 /// Servers that answer at once with a NAK, again and again, are not asked at full speed. Not in
 /// the RFC.
 const AFTER_NAK: Duration = Duration::from_secs(1);
+/// How long the link is waited for to say whether an address is free: RFC 5227 §2.1.1 takes 7 s,
+/// and a minute more after ten conflicts.
+const PROBE_PATIENCE: Duration = Duration::from_secs(75);
 /// How long a released address stays, so that the release itself can leave from it.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -93,8 +95,8 @@ pub enum Loss {
 
 /// A client for one interface. It has no clock, no socket and no randomness but its seed.
 ///
-/// Who calls: [`Client::input`] for each datagram to port 68, [`Client::arp`] for each ARP packet,
-/// [`Client::poll`] when [`Client::poll_at`] is due.
+/// Who calls: [`Client::input`] for each datagram to port 68, [`Client::free`] or
+/// [`Client::contested`] after [`Network::probe`], [`Client::poll`] when [`Client::poll_at`] is due.
 #[derive(Debug)]
 pub struct Client {
     config: Config,
@@ -103,7 +105,6 @@ pub struct Client {
     at: Option<Instant>,
     /// What was granted; being probed, in use, or (in Requesting) only offered.
     lease: Option<Lease>,
-    probe: Option<Probe>,
     random: Random,
     xid: u32,
     /// When this transaction began.
@@ -126,7 +127,6 @@ impl Client {
             state: State::Init,
             at: Some(now),
             lease: None,
-            probe: None,
             random: Random::new(seed, b"rfc 2131"),
             xid: 0,
             began: now,
@@ -155,7 +155,7 @@ impl Client {
 
     /// When [`Client::poll`] has something to do next; `None`: never.
     pub fn poll_at(&self) -> Option<Instant> {
-        sooner(self.at, self.probe.as_ref().and_then(Probe::poll_at))
+        self.at
     }
 
     /// Every counter, the ones at zero too.
@@ -176,16 +176,29 @@ impl Client {
                 self.enter(State::Requesting, Some(now));
                 self.poll(now, net)
             }
-            Ok(Answer::Ack(lease)) => self.granted(now, lease),
+            Ok(Answer::Ack(lease)) => self.granted(now, lease, net),
             Ok(Answer::Nak) => self.refused(now),
         }
     }
 
-    /// Takes an ARP packet of the interface: somebody may have the address that was granted.
-    pub fn arp(&mut self, now: Instant, packet: &[u8], net: &mut dyn Network) {
-        let Some(mac) = self.probe.as_ref().and_then(|probe| probe.conflict(packet)) else {
+    /// Whether this address was granted, and the link is being asked for it.
+    pub fn is_probing(&self, addr: Ipv4Addr) -> bool {
+        self.state == State::Probing && self.lease.as_ref().is_some_and(|lease| lease.ip() == addr)
+    }
+
+    /// Nobody on the link has the address.
+    pub fn free(&mut self, addr: Ipv4Addr) -> Event {
+        match self.lease.clone() {
+            Some(lease) if self.is_probing(addr) => self.bind(lease),
+            _ => Event::None,
+        }
+    }
+
+    /// The host `mac` on the link has the address.
+    pub fn contested(&mut self, now: Instant, addr: Ipv4Addr, mac: MacAddr, net: &mut dyn Network) {
+        if !self.is_probing(addr) {
             return;
-        };
+        }
         let Some(lease) = self.lease.take() else { return };
         tracing::warn!(addr = %lease.ip(), %mac, "the address granted by DHCP is in use: declined");
         self.stats.add(Stat::Declined);
@@ -201,9 +214,8 @@ impl Client {
 
     /// Does what is due.
     pub fn poll(&mut self, now: Instant, net: &mut dyn Network) -> Event {
-        let event = self.probe_on(now, net);
-        if event != Event::None || self.at.is_none_or(|at| at > now) {
-            return event;
+        if self.at.is_none_or(|at| at > now) {
+            return Event::None;
         }
         match self.state {
             State::Init => {
@@ -254,7 +266,11 @@ impl Client {
                 self.request(now, previous, None, net);
                 Event::None
             }
-            State::Probing => Event::None,
+            State::Probing => {
+                self.lease = None;
+                self.enter(State::Init, Some(now));
+                self.poll(now, net)
+            }
             State::Bound | State::Renewing | State::Rebinding => self.extend(now, net),
             State::Released => self.give_up(Loss::Released),
         }
@@ -311,9 +327,6 @@ impl Client {
         if self.state != state {
             tracing::debug!(from = ?self.state, to = ?state, "dhcp");
         }
-        if !matches!(state, State::Bound | State::Renewing | State::Rebinding) {
-            self.probe = None;
-        }
         (self.state, self.at, self.sent) = (state, at, 0);
     }
 
@@ -353,7 +366,7 @@ impl Client {
         }
     }
 
-    fn granted(&mut self, now: Instant, lease: Lease) -> Event {
+    fn granted(&mut self, now: Instant, lease: Lease, net: &mut dyn Network) -> Event {
         let known =
             self.is_bound() && self.lease.as_ref().is_some_and(|old| old.addr == lease.addr);
         if known || !self.config.probe {
@@ -361,10 +374,11 @@ impl Client {
         }
         // An address that replaces another on renewal is probed like the first one.
         let lost = if self.is_bound() { self.give_up(Loss::Refused) } else { Event::None };
-        let addr = lease.ip();
+        if !net.probe(now, lease.ip()) {
+            return self.bind(lease);
+        }
         self.lease = Some(lease);
-        self.enter(State::Probing, None);
-        self.probe = Some(Probe::new(now, addr, self.config.mac, &mut self.random));
+        self.enter(State::Probing, Some(now + PROBE_PATIENCE));
         lost
     }
 
@@ -382,21 +396,6 @@ impl Client {
         (self.lease, self.config.previous) = (None, None);
         self.enter(State::Init, Some(now + AFTER_NAK));
         lost
-    }
-
-    /// Probes and announces.
-    fn probe_on(&mut self, now: Instant, net: &mut dyn Network) -> Event {
-        while let Some(probe) = &mut self.probe {
-            match probe.poll(now, &mut self.random) {
-                Due::Nothing => break,
-                Due::Send(packet) => net.arp(now, &packet),
-                Due::Free => {
-                    let Some(lease) = self.lease.clone() else { break };
-                    return self.bind(lease);
-                }
-            }
-        }
-        Event::None
     }
 
     /// §4.4.5: asks its own server from T1 on, any server from T2 on, and gives up at the end.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use etherparse::PacketBuilder;
 use ip::{Cidr, Handle, Hop, IfIndex, NextHop as _, RouteEntry, RouteOrigin, SocketError, Ttl};
-use netdev::{Counter, EtherType, Instant, LinkState, MacAddr, Packet, sooner};
+use netdev::{Counter, Instant, LinkState, MacAddr, Packet, sooner};
 
 use super::{CLIENT_PORT, Client, Config, Event, Lease, Network, SERVER_PORT, State};
 use crate::{ConfigError, Stack};
@@ -26,6 +26,15 @@ struct Running {
     /// What the interface has by now.
     applied: Option<Applied>,
     link: LinkState,
+}
+
+/// What came of asking a link for an address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Probed {
+    pub(crate) iface: IfIndex,
+    pub(crate) addr: IpAddr,
+    /// Who has it; `None`: nobody.
+    pub(crate) holder: Option<MacAddr>,
 }
 
 /// What was changed for a lease, to be undone after it.
@@ -65,6 +74,32 @@ impl Clients {
     /// Of each: its interface and its counters.
     pub(crate) fn counters(&self) -> impl Iterator<Item = (IfIndex, Vec<Counter>)> {
         self.list.iter().map(|running| (running.iface, running.client.counters()))
+    }
+}
+
+impl Clients {
+    /// Tells the client that asked what came of it. A claim that nobody waits for any more is
+    /// given up.
+    fn probed(&mut self, now: Instant, outcome: Probed, stack: &mut Stack) {
+        let Probed { iface, addr, holder } = outcome;
+        let IpAddr::V4(v4) = addr else { return };
+        let asked =
+            |running: &&mut Running| running.iface == iface && running.client.is_probing(v4);
+        match (self.list.iter_mut().find(asked), holder) {
+            (Some(running), None) => {
+                let event = running.client.free(v4);
+                running.follow(now, event, stack);
+            }
+            (Some(running), Some(mac)) => {
+                let mut net = Through { stack, iface, socket: self.socket };
+                running.client.contested(now, v4, mac, &mut net);
+            }
+            (None, None) => {
+                // Only fails where it is gone already.
+                let _ = stack.configure_arp(now, iface, arp::Change::RemoveAddress(addr));
+            }
+            (None, Some(_)) => {}
+        }
     }
 }
 
@@ -121,20 +156,13 @@ impl Stack {
         self.dhcp.list.iter().map(view).collect()
     }
 
-    /// Lets a client look at an ARP packet before the resolver takes it.
-    pub(crate) fn dhcp_sees_arp(&mut self, now: Instant, iface: IfIndex, packet: &Packet) {
-        self.with_clients(|stack, clients| {
-            let mut net = Through { stack, iface, socket: clients.socket };
-            for running in clients.list.iter_mut().filter(|running| running.iface == iface) {
-                running.client.arp(now, packet, &mut net);
-            }
-        });
-    }
-
     /// Hands what came to port 68 to the clients, and lets them do what is due.
     pub(crate) fn drive_dhcp(&mut self, now: Instant) {
         self.with_clients(|stack, clients| {
             let socket = clients.socket;
+            while let Some(outcome) = stack.probed.pop_front() {
+                clients.probed(now, outcome, stack);
+            }
             while let Some(received) =
                 socket.and_then(|socket| stack.udp.receive(socket, false).ok())
             {
@@ -321,10 +349,10 @@ impl Network for Through<'_> {
         }
     }
 
-    fn arp(&mut self, now: Instant, packet: &[u8]) {
-        if let Some(interface) = self.stack.interfaces.find_mut(self.iface) {
-            let packet = Packet::from_payload(packet);
-            interface.port.transmit(now, MacAddr::BROADCAST, EtherType::ARP, packet);
-        }
+    fn probe(&mut self, now: Instant, addr: Ipv4Addr) -> bool {
+        let addr = IpAddr::V4(addr);
+        // What is this host's own already nobody has to be asked for.
+        !self.stack.ip.is_local(addr)
+            && self.stack.configure_arp(now, self.iface, arp::Change::ProbeAddress(addr)).is_ok()
     }
 }

@@ -1,5 +1,7 @@
 //! The client against a server of a few lines, on virtual time.
 
+use netdev::sooner;
+
 use super::*;
 use crate::dhcp::options::code;
 
@@ -14,23 +16,36 @@ enum Sent {
     All(Ipv4Addr, Message),
     /// To this server.
     One(Ipv4Addr, Message),
-    /// An ARP request from this address about that.
-    Arp(Ipv4Addr, Ipv4Addr),
+    /// A question to the link.
+    Probe(Ipv4Addr),
 }
 
+/// How long the link takes to say that an address is free.
+const PROBING: Duration = Duration::from_secs(6);
+
 #[derive(Default)]
-struct Wire(Vec<(Instant, Sent)>);
+struct Wire {
+    sent: Vec<(Instant, Sent)>,
+    /// What the link was asked for, and when it answers.
+    asked: Option<(Instant, Ipv4Addr)>,
+    /// There is no ARP to ask by.
+    dumb: bool,
+}
 
 impl Network for Wire {
     fn broadcast(&mut self, now: Instant, src: Ipv4Addr, message: &[u8]) {
-        self.0.push((now, Sent::All(src, Message::parse(message).unwrap())));
+        self.sent.push((now, Sent::All(src, Message::parse(message).unwrap())));
     }
     fn unicast(&mut self, now: Instant, server: Ipv4Addr, message: &[u8]) {
-        self.0.push((now, Sent::One(server, Message::parse(message).unwrap())));
+        self.sent.push((now, Sent::One(server, Message::parse(message).unwrap())));
     }
-    fn arp(&mut self, now: Instant, packet: &[u8]) {
-        let addr = |at: usize| Ipv4Addr::from([0, 1, 2, 3].map(|n| packet[at + n]));
-        self.0.push((now, Sent::Arp(addr(14), addr(24))));
+    fn probe(&mut self, now: Instant, addr: Ipv4Addr) -> bool {
+        if self.dumb {
+            return false;
+        }
+        self.sent.push((now, Sent::Probe(addr)));
+        self.asked = Some((now + PROBING, addr));
+        true
     }
 }
 
@@ -57,7 +72,7 @@ impl World {
         world.answer(Kind::Offer, |_| {});
         world.answer(Kind::Ack, |_| {});
         assert_eq!(world.client.state(), State::Bound);
-        world.wire.0.clear();
+        world.wire.sent.clear();
         world.events.clear();
         world
     }
@@ -67,11 +82,15 @@ impl World {
         let end = self.now + Duration::from_secs(seconds);
         for turn in 0.. {
             assert!(turn < 10_000, "it never comes to rest");
-            match self.client.poll_at() {
+            let answer = self.wire.asked.map(|(at, _)| at);
+            match sooner(self.client.poll_at(), answer) {
                 Some(at) if at <= end => self.now = self.now.max(at),
                 _ => break,
             }
-            let event = self.client.poll(self.now, &mut self.wire);
+            let event = match self.wire.asked.take_if(|(at, _)| *at <= self.now) {
+                Some((_, addr)) => self.client.free(addr),
+                None => self.client.poll(self.now, &mut self.wire),
+            };
             self.note(event);
         }
         self.now = end;
@@ -106,14 +125,14 @@ impl World {
         let time = |at: Instant| at.since(Instant::from_secs(100)).as_secs_f64();
         let kind = |sent: &Sent| match sent {
             Sent::All(_, message) | Sent::One(_, message) => Some(message.kind),
-            Sent::Arp(..) => None,
+            Sent::Probe(_) => None,
         };
-        let all = std::mem::take(&mut self.wire.0);
+        let all = std::mem::take(&mut self.wire.sent);
         all.iter().filter_map(|(at, sent)| Some((time(*at), kind(sent)?))).collect()
     }
 
     fn last(&self) -> &Sent {
-        &self.wire.0.last().expect("something was sent").1
+        &self.wire.sent.last().expect("something was sent").1
     }
 
     fn count(&self, name: &str) -> u64 {
@@ -152,23 +171,12 @@ fn from_discover_to_bound() {
 
     world.answer(Kind::Ack, |_| {});
     assert_eq!((world.client.state(), world.client.lease()), (State::Probing, None));
-    world.wire.0.clear();
+    assert_eq!(*world.last(), Sent::Probe([10, 0, 0, 50].into()));
+    world.wire.sent.clear();
     world.run(20);
-    // RFC 5227 §2.1.1 and §2.3: three probes from nobody, two announcements.
-    let addr = Ipv4Addr::new(10, 0, 0, 50);
-    let arps: Vec<_> = world.wire.0.iter().map(|(_, sent)| sent).collect();
-    let (probe, announcement) = (Sent::Arp(NONE, addr), Sent::Arp(addr, addr));
-    assert_eq!(arps, [&probe, &probe, &probe, &announcement, &announcement]);
-    let at = |n: usize| world.wire.0[n].0.since(Instant::from_secs(100)).as_secs_f64();
-    assert!(at(0) <= 1.0, "PROBE_WAIT");
-    for n in 1..3 {
-        assert!((1.0..=2.0).contains(&(at(n) - at(n - 1))), "PROBE_MIN to PROBE_MAX");
-    }
-    assert!((at(3) - at(2) - 2.0).abs() < 1e-6, "ANNOUNCE_WAIT");
-    assert!((at(4) - at(3) - 2.0).abs() < 1e-6, "ANNOUNCE_INTERVAL");
-
+    assert!(world.wire.sent.is_empty(), "it asks once");
     let [(when, Event::Bound(lease))] = &world.events[..] else { panic!("{:?}", world.events) };
-    assert_eq!(*when, world.wire.0[3].0, "bound when it is announced");
+    assert_eq!(*when, Instant::from_secs(100) + PROBING, "bound when the link has said so");
     assert_eq!(lease, world.lease());
     assert_eq!((lease.addr.to_string().as_str(), lease.server), ("10.0.0.50/24", SERVER));
     assert_eq!(lease.routers, [Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 3)]);
@@ -218,7 +226,7 @@ fn a_request_without_an_answer_leads_back_to_the_beginning() {
 fn a_lease_is_renewed_with_its_server_and_then_with_any() {
     let mut world = World::bound();
     world.run(499);
-    assert!(world.wire.0.is_empty());
+    assert!(world.wire.sent.is_empty());
     world.run(1);
     assert_eq!(world.client.state(), State::Renewing);
     let Sent::One(to, request) = world.last() else { panic!() };
@@ -232,7 +240,7 @@ fn a_lease_is_renewed_with_its_server_and_then_with_any() {
     assert_eq!(world.lease().since, Instant::from_secs(600));
 
     // Nobody answers: half of the time that is left to T2, a minute at least.
-    world.wire.0.clear();
+    world.wire.sent.clear();
     world.run(874);
     let times: Vec<_> = world.sent().into_iter().map(|(at, _)| at).collect();
     assert_eq!(times, [1000.0, 1187.5, 1281.25, 1341.25]);
@@ -261,41 +269,54 @@ fn a_lease_that_ends_takes_the_address_away() {
 /// RFC 2131 §4.4.1 and §4.4.4, RFC 5227 §2.1.1.
 #[test]
 fn an_address_that_somebody_has_is_declined() {
-    let used = arp(2, OTHER, [10, 0, 0, 50], [10, 0, 0, 7]);
-    let probed = arp(1, OTHER, [0; 4], [10, 0, 0, 50]);
-    for conflict in [used, probed] {
-        let mut world = World::new(|_| {});
-        world.run(0);
-        world.answer(Kind::Offer, |_| {});
-        world.answer(Kind::Ack, |_| {});
-        // None of these is one: our own, about another address, too short, not ARP for IPv4.
-        let mut odd = conflict.clone();
-        odd[3] = 6;
-        for harmless in [
-            arp(1, MAC, [0; 4], [10, 0, 0, 50]),
-            arp(1, OTHER, [10, 0, 0, 7], [10, 0, 0, 50]),
-            arp(2, OTHER, [10, 0, 0, 51], [10, 0, 0, 50]),
-            conflict[..27].to_vec(),
-            odd,
-        ] {
-            world.client.arp(world.now, &harmless, &mut world.wire);
-            assert_eq!(world.client.state(), State::Probing);
-        }
-        world.client.arp(world.now, &conflict, &mut world.wire);
-        let Sent::All(src, decline) = world.last() else { panic!() };
-        assert_eq!((*src, decline.kind, decline.ciaddr), (NONE, Kind::Decline, NONE));
-        assert_eq!(decline.options.addr(code::REQUESTED), Ok(Some([10, 0, 0, 50].into())));
-        assert_eq!(decline.options.addr(code::SERVER_ID), Ok(Some(SERVER)));
-        // Table 5: MUST NOT.
-        assert_eq!(decline.options.bytes(code::PARAMETERS), None);
-        // §3.1, 5: ten seconds at least.
-        world.wire.0.clear();
-        world.run(9);
-        assert!(world.wire.0.is_empty() && world.events.is_empty());
-        world.run(1);
-        assert_eq!(world.sent()[0].1, Kind::Discover);
-        assert_eq!(world.count("addresses declined"), 1);
-    }
+    let addr = Ipv4Addr::new(10, 0, 0, 50);
+    let mut world = World::new(|_| {});
+    world.run(0);
+    world.answer(Kind::Offer, |_| {});
+    world.answer(Kind::Ack, |_| {});
+    // Not what was granted.
+    world.client.contested(world.now, [10, 0, 0, 51].into(), OTHER, &mut world.wire);
+    assert_eq!(world.client.free([10, 0, 0, 51].into()), Event::None);
+    assert_eq!(world.client.state(), State::Probing);
+    world.wire.asked = None;
+    world.client.contested(world.now, addr, OTHER, &mut world.wire);
+    let Sent::All(src, decline) = world.last() else { panic!() };
+    assert_eq!((*src, decline.kind, decline.ciaddr), (NONE, Kind::Decline, NONE));
+    assert_eq!(decline.options.addr(code::REQUESTED), Ok(Some([10, 0, 0, 50].into())));
+    assert_eq!(decline.options.addr(code::SERVER_ID), Ok(Some(SERVER)));
+    // Table 5: MUST NOT.
+    assert_eq!(decline.options.bytes(code::PARAMETERS), None);
+    // §3.1, 5: ten seconds at least.
+    world.wire.sent.clear();
+    world.run(9);
+    assert!(world.wire.sent.is_empty() && world.events.is_empty());
+    world.run(1);
+    assert_eq!(world.sent()[0].1, Kind::Discover);
+    assert_eq!(world.count("addresses declined"), 1);
+    // What the link says late is not heard.
+    assert_eq!(world.client.free(addr), Event::None);
+}
+
+/// Where nobody can be asked for it the address is used at once; where nobody answers, another one
+/// is asked for.
+#[test]
+fn a_link_that_says_nothing_is_not_waited_for_for_ever() {
+    let mut world = World::new(|_| {});
+    world.wire.dumb = true;
+    world.run(0);
+    world.answer(Kind::Offer, |_| {});
+    world.answer(Kind::Ack, |_| {});
+    assert!(matches!(world.events[..], [(_, Event::Bound(_))]));
+
+    let mut world = World::new(|_| {});
+    world.run(0);
+    world.answer(Kind::Offer, |_| {});
+    world.answer(Kind::Ack, |_| {});
+    world.wire.asked = None;
+    world.run(74);
+    assert_eq!(world.client.state(), State::Probing);
+    world.run(1);
+    assert_eq!((world.client.state(), world.client.lease()), (State::Selecting, None));
 }
 
 /// RFC 2131 §3.1, 4 and §4.4.5.
@@ -334,14 +355,14 @@ fn a_lease_is_given_back() {
     world.client.release(world.now, &mut world.wire);
     world.run(5000);
     assert_eq!(world.events, [(Instant::from_secs(101), Event::Lost(Loss::Released))]);
-    assert_eq!((world.wire.0.len(), world.client.poll_at()), (1, None));
+    assert_eq!((world.wire.sent.len(), world.client.poll_at()), (1, None));
     // Without a lease there is nothing to say.
     let mut early = World::new(|_| {});
     early.run(0);
-    early.wire.0.clear();
+    early.wire.sent.clear();
     early.client.release(early.now, &mut early.wire);
     early.run(5000);
-    assert!(early.wire.0.is_empty() && early.events.is_empty());
+    assert!(early.wire.sent.is_empty() && early.events.is_empty());
 }
 
 /// RFC 2131 §3.2 and §4.4.2.
@@ -481,15 +502,6 @@ fn another_address_on_renewal_is_a_new_one() {
     assert_eq!(world.lease().ip(), Ipv4Addr::new(10, 0, 0, 60));
 }
 
-fn arp(operation: u8, mac: MacAddr, sender: [u8; 4], target: [u8; 4]) -> Vec<u8> {
-    let mut packet = vec![0, 1, 8, 0, 6, 4, 0, operation];
-    packet.extend(mac.0);
-    packet.extend(sender);
-    packet.extend([0; 6]);
-    packet.extend(target);
-    packet
-}
-
 proptest::proptest! {
     /// Whatever a server says and when, the client goes on, and has no lease that is over.
     #[test]
@@ -510,8 +522,8 @@ proptest::proptest! {
                 3 => world.answer(Kind::Nak, |_| {}),
                 4 => world.client.link_up(world.now),
                 _ => {
-                    let packet = arp(byte % 3, OTHER, [10, 0, 0, 50], [10, 0, 0, 50]);
-                    world.client.arp(world.now, &packet, &mut world.wire);
+                    let addr = [10, 0, 0, 50 + byte % 2].into();
+                    world.client.contested(world.now, addr, OTHER, &mut world.wire);
                 }
             }
             world.run(0);
