@@ -17,7 +17,6 @@ use netdev::conformance::Case;
 
 use crate::ControlMessages;
 
-mod below;
 mod bench;
 
 pub mod echo;

@@ -22,6 +22,7 @@ use netdev::conformance::Case;
 use crate::Internet;
 
 pub mod addresses;
+pub mod below;
 pub mod broken_fragments;
 pub mod errors;
 pub mod forwarding;

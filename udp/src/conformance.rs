@@ -17,7 +17,6 @@ use netdev::conformance::Case;
 
 use crate::Datagrams;
 
-mod below;
 mod bench;
 
 pub mod groups;

@@ -9,8 +9,8 @@ use netdev::conformance::{self, Record, Subject};
 use netdev::{Cast, Direction, Instant, Packet};
 
 use super::Make;
-use super::below::{Below, ME, PEER};
 use crate::{ControlMessages, Input, Suppressed};
+use ip::conformance::below::{Below, ME, PEER};
 
 /// Control messages under test, on a host with two networks.
 pub struct Bench {
@@ -36,7 +36,7 @@ impl conformance::Bench<Make> for Bench {
         let record = subject.record.clone();
         Bench {
             icmp: subject.make(),
-            below: Below { sent: Vec::new(), record: record.clone() },
+            below: Below::new(record.clone()),
             now: Instant::from_secs(1),
             record,
             ttl: Ttl::DEFAULT,

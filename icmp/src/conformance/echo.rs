@@ -6,9 +6,9 @@ use ip::{Options, Tos, Ttl};
 use netdev::{Cast, Checksum, Packet, cases};
 
 use super::Make;
-use super::below::{FAR, ME, ME_TOO, NOWHERE, PEER, SUBNET};
 use super::bench::{Bench, Sent, echo, message};
 use crate::Input;
+use ip::conformance::below::{FAR, ME, ME_TOO, NOWHERE, PEER, SUBNET};
 
 cases! { ($) echo_cases: Make, Bench;
     Must 3 "RFC 1122 §3.2.2.6" an_echo_request_is_answered

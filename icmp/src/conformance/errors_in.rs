@@ -6,9 +6,9 @@ use ip::{Cause, Protocol, Quoted};
 use netdev::cases;
 
 use super::Make;
-use super::below::{FAR, ME, ME_TOO, PEER};
 use super::bench::{Bench, datagram, datagram_with, message, udp};
 use crate::Input;
+use ip::conformance::below::{FAR, ME, ME_TOO, PEER};
 
 cases! { ($) error_in_cases: Make, Bench;
     Must 3 "RFC 1122 §3.2.2.1" a_port_unreachable_is_reported_to_the_transport

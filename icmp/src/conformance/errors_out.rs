@@ -7,8 +7,8 @@ use ip::{Cause, Protocol};
 use netdev::cases;
 
 use super::Make;
-use super::below::{FAR, ME, ME_TOO, PEER, PEER_TOO};
 use super::bench::{Bench, Sent, datagram, datagram_with, udp};
+use ip::conformance::below::{FAR, ME, ME_TOO, PEER, PEER_TOO};
 
 cases! { ($) error_out_cases: Make, Bench;
     Should 3 "RFC 1122 §3.2.2.1" a_closed_port_is_told

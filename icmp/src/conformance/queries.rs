@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use netdev::cases;
 
 use super::Make;
-use super::below::{ME, PEER};
 use super::bench::{Bench, echo, message};
 use crate::Input;
+use ip::conformance::below::{ME, PEER};
 
 cases! { ($) query_cases: Make, Bench;
     Must 2 "RFC 1122 §3.2.2" a_message_of_unknown_type_is_silently_discarded

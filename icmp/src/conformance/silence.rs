@@ -7,8 +7,8 @@ use ip::{Cause, Protocol};
 use netdev::{Cast, cases};
 
 use super::Make;
-use super::below::{FAR, ME, NOWHERE, PEER, SUBNET};
 use super::bench::{Bench, datagram, udp};
+use ip::conformance::below::{FAR, ME, NOWHERE, PEER, SUBNET};
 
 cases! { ($) silence_cases: Make, Bench;
     Must 3 "RFC 1122 §3.2.2" no_error_about_an_error

@@ -11,8 +11,8 @@ use netdev::conformance::{self, Record, Subject};
 use netdev::{Cast, Direction, Instant, Packet};
 
 use super::Make;
-use super::below::{Below, ME, PEER, SUBNET};
 use crate::{Datagrams, Info, Input, Received, Setting};
+use ip::conformance::below::{ANY, Below, ME, PEER, SUBNET};
 
 /// Datagrams under test, on a host with two networks.
 pub struct Bench {
@@ -33,7 +33,7 @@ impl conformance::Bench<Make> for Bench {
         Bench {
             udp: subject.make(),
             other: subject.make_another(1),
-            below: Below { sent: Vec::new(), refuse: None, offload: false, record: record.clone() },
+            below: Below::new(record.clone()),
             now: Instant::from_secs(1),
             record,
             ttl: Ttl::DEFAULT,
@@ -332,7 +332,7 @@ impl Bench {
     pub(super) fn ephemeral(&mut self, other: bool) -> u16 {
         let udp = if other { &mut self.other } else { &mut self.udp };
         let result = udp.open().and_then(|socket| {
-            udp.bind(socket, at(super::below::ANY, 0), &self.below)?;
+            udp.bind(socket, at(ANY, 0), &self.below)?;
             udp.info(socket)
         });
         match result {

@@ -6,9 +6,9 @@ use ip::{Handle, IfIndex, SocketError, Ttl};
 use netdev::cases;
 
 use super::Make;
-use super::below::{ANY, ME, OTHER, PEER, SUBNET};
 use super::bench::{Bench, at};
 use crate::Setting;
+use ip::conformance::below::{ANY, ME, OTHER, PEER, SUBNET};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 2, 3);
 

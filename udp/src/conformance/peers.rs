@@ -4,9 +4,9 @@ use ip::{Cause, Readiness, SocketError};
 use netdev::cases;
 
 use super::Make;
-use super::below::{ANY, ME, ME_TOO, NOWHERE, OTHER, PEER, PEER_TOO};
 use super::bench::{Bench, at};
 use crate::Setting;
+use ip::conformance::below::{ANY, ME, ME_TOO, NOWHERE, OTHER, PEER, PEER_TOO};
 
 cases! { ($) peer_cases: Make, Bench;
     Ours 2 "connect(2)" a_connected_socket_hears_its_peer_alone

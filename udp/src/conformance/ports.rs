@@ -7,9 +7,9 @@ use ip::SocketError;
 use netdev::cases;
 
 use super::Make;
-use super::below::{ANY, ME, ME_TOO, NOWHERE, PEER};
 use super::bench::{Bench, at, segment};
 use crate::Setting;
+use ip::conformance::below::{ANY, ME, ME_TOO, NOWHERE, PEER};
 
 cases! { ($) port_cases: Make, Bench;
     Should 3 "RFC 1122 §4.1.3.1" a_datagram_for_a_closed_port_is_unreachable

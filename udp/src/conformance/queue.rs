@@ -7,9 +7,9 @@ use ip::{Readiness, SocketError, Tos, Ttl};
 use netdev::cases;
 
 use super::Make;
-use super::below::{ANY, ME, ME_TOO, PEER};
 use super::bench::{Bench, at, segment};
 use crate::{Input, Setting};
+use ip::conformance::below::{ANY, ME, ME_TOO, PEER};
 
 cases! { ($) queue_cases: Make, Bench;
     Must 3 "RFC 768" the_sender_is_told

@@ -6,9 +6,9 @@ use ip::{Cause, SocketError, Tos, Ttl};
 use netdev::cases;
 
 use super::Make;
-use super::below::{ANY, ME, ME_TOO, NOWHERE, PEER, PEER_TOO};
 use super::bench::{Bench, at};
 use crate::Setting;
+use ip::conformance::below::{ANY, ME, ME_TOO, NOWHERE, PEER, PEER_TOO};
 
 cases! { ($) sending_cases: Make, Bench;
     Must 2 "RFC 1122 §4.1.3.5" a_bound_socket_sends_from_its_address

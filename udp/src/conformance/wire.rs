@@ -6,8 +6,8 @@ use ip::SocketError;
 use netdev::{Checksum, Packet, cases};
 
 use super::Make;
-use super::below::{ME, ME_TOO, PEER};
 use super::bench::{Bench, at, segment, sum};
+use ip::conformance::below::{ANY, ME, ME_TOO, PEER};
 
 cases! { ($) wire_cases: Make, Bench;
     Must 2 "RFC 768" a_sent_datagram_has_ports_and_length
@@ -63,7 +63,7 @@ fn a_sent_datagram_has_ports_and_length(bench: &mut Bench) {
     }
 }
 
-const ANY_PORT: (std::net::Ipv4Addr, u16) = (super::below::ANY, 0x1234);
+const ANY_PORT: (std::net::Ipv4Addr, u16) = (ANY, 0x1234);
 
 fn a_sent_datagram_has_a_right_checksum(bench: &mut Bench) {
     let socket = bench.bound(ANY_PORT.0, ANY_PORT.1);
@@ -116,7 +116,7 @@ fn a_bad_checksum_is_silently_discarded(bench: &mut Bench) {
 
 /// Sent to another host, and brought here by mistake: its checksum is that of the other.
 fn the_checksum_covers_the_pseudo_header(bench: &mut Bench) {
-    let socket = bench.bound(super::below::ANY, 7);
+    let socket = bench.bound(ANY, 7);
     let bytes = segment(at(PEER, 4000), at(ME, 7), b"data");
     let input = bench.input_bytes(PEER.into(), ME_TOO.into(), &bytes);
     bench.expect_dropped(input);
