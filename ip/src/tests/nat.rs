@@ -6,6 +6,9 @@ use netdev::checksum::Sum;
 use netdev::{Checksum, Instant, Packet, Reason, Segmentation};
 use proptest::prelude::*;
 
+mod content;
+mod errors;
+
 use super::bench::*;
 use crate::{Cause, Change, DropReason, Filtering, Hop, Input, Internet, Nat, Router};
 
@@ -349,112 +352,6 @@ fn two_hosts_ping_with_one_identifier() {
     assert!(ip.nat(secs(60)).unwrap().sessions.is_empty());
 }
 
-/// RFC 5508 REQ-3, REQ-4: an error comes to the host whose datagram it quotes, and quotes it as
-/// that host sent it, checksums and all. RFC 4787 REQ-12: it ends nothing.
-#[test]
-fn an_error_from_outside_quotes_the_datagram_as_it_was_inside() {
-    for forge in [
-        udp("10.0.1.2:5001", "10.0.0.2:53"),
-        tcp("10.0.1.2:5001", "10.0.0.2:80", SYN),
-        echo("10.0.1.2", "10.0.0.2", 8, 5001),
-    ] {
-        let mut ip = nat();
-        let out = crosses(&mut ip, INSIDE, &forge);
-        // A router on the way, which need not be a peer.
-        let told = error("10.0.0.9", "10.0.0.1", (11, 0), &out.bytes, 200);
-        let back = crosses(&mut ip, OUTSIDE, &told);
-        assert_eq!((back.iface, back.hop), (INSIDE, neighbour("10.0.1.2")));
-        assert_eq!(back.seen.src, v4("10.0.0.9"));
-        let quote = see(&back.seen.payload[8..]);
-        assert_eq!((quote.src, quote.dst), (forge.src, forge.dst));
-        assert_eq!(quote.payload, forge.payload, "ports and checksum too");
-        assert_eq!(ip.nat(T0).unwrap().sessions.len(), 1);
-
-        // The eight bytes that RFC 792 wants are enough.
-        let told = error("10.0.0.9", "10.0.0.1", (3, 1), &out.bytes, 28);
-        let back = crosses(&mut ip, OUTSIDE, &told);
-        assert_eq!(back.seen.payload[28..], forge.payload[..8]);
-    }
-}
-
-/// RFC 5508 REQ-3 a, REQ-4: nobody's errors, forged ones and damaged ones reach nobody inside.
-#[test]
-fn an_error_that_fits_no_session_is_not_passed_on() {
-    let mut ip = nat();
-    let out = crosses(&mut ip, INSIDE, &udp("10.0.1.2:20000", "10.0.0.2:53"));
-    let not_inside = |ip: &mut Router, forge: &Forge| {
-        let (input, below) = arrive(ip, OUTSIDE, forge.packet());
-        assert!(matches!(input, Input::Deliver(_)), "{input:?}");
-        assert!(below.0.is_empty());
-    };
-    let about = |bytes: &[u8]| error("10.0.0.9", "10.0.0.1", (3, 3), bytes, 200);
-    // About a port that is not mapped, and about a peer that was not spoken to.
-    not_inside(&mut ip, &about(&udp("10.0.0.1:20001", "10.0.0.2:53").bytes()));
-    not_inside(&mut ip, &about(&udp("10.0.0.1:20000", "10.0.0.3:53").bytes()));
-    // Damaged: the error itself, then the header that it quotes.
-    let mut damaged = about(&out.bytes);
-    damaged.payload[20] ^= 1;
-    not_inside(&mut ip, &damaged);
-    let mut quote = out.bytes.clone();
-    quote[8] ^= 1;
-    not_inside(&mut ip, &about(&quote));
-    crosses(&mut ip, OUTSIDE, &about(&out.bytes));
-}
-
-/// RFC 5508 REQ-5: a host inside refuses what came in, and its peer finds its own datagram in it.
-#[test]
-fn an_error_from_inside_quotes_the_datagram_as_it_was_outside() {
-    let mut ip = nat();
-    let own = crosses(&mut ip, INSIDE, &udp("10.0.1.2:5001", "10.0.0.2:53")).from;
-    let answer = udp("10.0.0.2:53", &own);
-    let inside = crosses(&mut ip, OUTSIDE, &answer);
-    let told = error("10.0.1.2", "10.0.0.2", (3, 3), &inside.bytes, 200);
-    let out = crosses(&mut ip, INSIDE, &told);
-    assert_eq!((out.iface, out.seen.src), (OUTSIDE, v4("10.0.0.1")));
-    let quote = see(&out.seen.payload[8..]);
-    assert_eq!((quote.src, quote.dst), (answer.src, answer.dst));
-    assert_eq!(quote.payload, answer.payload);
-    let stray =
-        error("10.0.1.2", "10.0.0.2", (3, 3), &udp("10.0.0.2:1", "10.0.1.2:1").bytes(), 200);
-    drops(&mut ip, INSIDE, &stray, DropReason::NatFiltered);
-}
-
-/// What the router itself refuses is quoted as its source sent it; and so is what a neighbour did
-/// not take.
-#[test]
-fn the_routers_own_errors_quote_what_came() {
-    let mut ip = nat();
-    let out = udp("10.0.1.2:5001", "10.0.0.2:53");
-    let sent = crosses(&mut ip, INSIDE, &out);
-    for (iface, forge) in [
-        (INSIDE, Forge { ttl: 1, ..out.clone() }),
-        (OUTSIDE, Forge { ttl: 1, ..udp("10.0.0.2:53", &sent.from) }),
-    ] {
-        let (input, _) = arrive(&mut ip, iface, forge.packet());
-        let Input::Report(report) = input else { panic!("{input:?}") };
-        assert_eq!(report.cause, Cause::TtlExceeded);
-        assert_eq!(report.packet[..], forge.bytes()[..]);
-    }
-    // RFC 4787 REQ-13: a path MTU that is exceeded inside.
-    let mut big = udp("10.0.0.2:53", &sent.from);
-    big.df = true;
-    big.payload.resize(800, 0);
-    let (input, _) = arrive(&mut ip, OUTSIDE, big.packet());
-    let Input::Report(report) = input else { panic!("{input:?}") };
-    assert_eq!(report.cause, Cause::FragmentationNeeded { mtu: 600 });
-    assert_eq!(report.packet[..], big.bytes()[..]);
-
-    let mut undone = Packet::from_payload(&sent.bytes);
-    ip.undo(&mut undone);
-    let seen = see(&undone);
-    assert_eq!((seen.src, seen.payload), (out.src, out.payload));
-    let answer = udp("10.0.0.2:53", &sent.from);
-    let mut undone = Packet::from_payload(&crosses(&mut ip, OUTSIDE, &answer).bytes);
-    ip.undo(&mut undone);
-    let seen = see(&undone);
-    assert_eq!((seen.dst, seen.payload), (answer.dst, answer.payload));
-}
-
 /// RFC 4787 REQ-9 a: by their outside endpoints, and both see only those.
 #[test]
 fn two_hosts_inside_reach_each_other_by_their_outside_endpoints() {
@@ -476,88 +373,6 @@ fn two_hosts_inside_reach_each_other_by_their_outside_endpoints() {
     assert_eq!((quote.src, quote.dst, quote.payload), (sent.src, sent.dst, sent.payload));
 }
 
-/// RFC 4787 REQ-14: in whatever order; out again in pieces where the link wants it, with an
-/// identification of the router's (RFC 6864 §5.3).
-#[test]
-fn fragments_cross_whole() {
-    for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0]] {
-        let mut ip = nat();
-        let mut whole = udp("10.0.1.2:20000", "10.0.0.2:53");
-        whole.payload = (0..2000).map(|n| n as u8).collect();
-        whole.payload[..8].copy_from_slice(&[0x4e, 0x20, 0, 53, 7, 208, 0, 0]);
-        let cuts = [(0, 800), (800, 1600), (1600, 2000)];
-        let mut sent = Below::default();
-        for at in order {
-            let (from, to) = cuts[at];
-            let piece = Forge {
-                mf: to < 2000,
-                offset: from,
-                payload: whole.payload[from..to].to_vec(),
-                ..whole.clone()
-            };
-            let input = ip.input(T0, INSIDE, netdev::Cast::Unicast, piece.packet(), &mut sent);
-            assert!(matches!(input, Input::Consumed), "{input:?}");
-        }
-        let seen: Vec<Seen> = sent.0.iter().map(|(_, _, packet)| see(packet)).collect();
-        assert_eq!(seen.len(), 2, "an MTU of 1500");
-        let id = seen[0].id;
-        assert_ne!(id, whole.id);
-        assert!(seen.iter().all(|seen| seen.src == v4("10.0.0.1") && seen.id == id));
-        assert_eq!([&seen[0].payload[..], &seen[1].payload].concat(), whole.payload);
-
-        // And back, where the router itself puts together what is for its address.
-        let mut below = Below::default();
-        for (_, _, packet) in sent.0 {
-            let mut bytes = packet.to_vec();
-            let (src, dst) = (bytes[12..16].to_vec(), bytes[16..20].to_vec());
-            bytes[12..16].copy_from_slice(&dst);
-            bytes[16..20].copy_from_slice(&src);
-            if see(&packet).offset == 0 {
-                bytes[20..24].copy_from_slice(&[0, 53, 0x4e, 0x20]);
-            }
-            let packet = Packet::from_payload(&bytes);
-            let _ = ip.input(T0, OUTSIDE, netdev::Cast::Unicast, packet, &mut below);
-        }
-        let total: usize = below.0.iter().map(|(_, _, packet)| packet.len() - 20).sum();
-        assert_eq!((total, below.0[0].0), (2000, INSIDE));
-        assert_eq!(see(&below.0[0].2).dst, v4("10.0.1.2"));
-    }
-}
-
-/// A checksum that is left to a device, as a local kernel does, holds the pseudo header's sum: it
-/// follows the address, and the device sums the port. A packet that stands for many stays one.
-#[test]
-fn a_checksum_that_is_left_to_the_device_comes_out_right() {
-    for forge in [udp("10.0.1.2:5001", "10.0.0.2:53"), tcp("10.0.1.2:5001", "10.0.0.2:80", SYN)] {
-        let mut ip = nat();
-        let offset = if forge.protocol == 6 { 16 } else { 6 };
-        let mut packet = forge.packet();
-        let len = forge.payload.len();
-        let sum = Sum::pseudo_header(forge.src.into(), forge.dst.into(), forge.protocol, len);
-        packet[20 + offset..22 + offset].copy_from_slice(&sum.folded().to_be_bytes());
-        packet.set_checksum(Checksum::Partial { start: 20, offset });
-        if forge.protocol == 6 {
-            packet.set_segmentation(Segmentation::Tcp4 { size: 4 });
-        }
-        let (_, mut below) = arrive(&mut ip, INSIDE, packet);
-        let (iface, hop, mut packet) = below.one();
-        assert_eq!(packet.checksum(), Checksum::Partial { start: 20, offset });
-        assert_eq!(packet.segmentation() != Segmentation::None, forge.protocol == 6);
-        packet.complete_checksum();
-        crossed(iface, hop, &packet);
-    }
-}
-
-/// RFC 768: a datagram without a checksum goes on without one.
-#[test]
-fn no_udp_checksum_stays_none() {
-    let mut ip = nat();
-    let mut forge = udp("10.0.1.2:5001", "10.0.0.2:53");
-    forge.payload[6..8].fill(0);
-    let out = crosses(&mut ip, INSIDE, &forge);
-    assert_eq!(out.seen.payload[6..8], [0, 0]);
-}
-
 /// `ifconfig` changes the outside address: what was mapped to the old one is forgotten. So is all
 /// of it with either interface.
 #[test]
@@ -573,54 +388,5 @@ fn mappings_go_with_their_address() {
     for (inside, outside) in [(LO, OUTSIDE), (INSIDE, OUTSIDE), (OUTSIDE, OUTSIDE)] {
         let nat = Change::Nat(Some(Nat::new(inside, outside)));
         assert!(ip.configure(T0, nat).is_err(), "{inside} to {outside}");
-    }
-}
-
-proptest! {
-    /// RFC 1624: whatever is in it, a right checksum comes out right, and back again the bytes are
-    /// the same.
-    #[test]
-    fn there_and_back_the_payload_is_the_same(
-        data in prop::collection::vec(any::<u8>(), 1..60), port: u16, host in 2u8..250,
-    ) {
-        let mut ip = nat();
-        let mut forge = udp(&format!("10.0.1.{host}:{port}"), "10.0.0.2:53");
-        forge.payload.truncate(8);
-        forge.payload[4..8].copy_from_slice(&[0, 8 + data.len() as u8, 0, 0]);
-        forge.payload.extend_from_slice(&data);
-        let len = forge.payload.len();
-        let sum = Sum::pseudo_header(forge.src.into(), forge.dst.into(), 17, len);
-        let check = Some(sum.bytes(&forge.payload).finish()).filter(|c| *c != 0).unwrap_or(0xffff);
-        forge.payload[6..8].copy_from_slice(&check.to_be_bytes());
-        let out = crosses(&mut ip, INSIDE, &forge);
-        prop_assert_ne!(&out.seen.payload[6..8], &[0, 0]);
-        let mut undone = Packet::from_payload(&out.bytes);
-        ip.undo(&mut undone);
-        prop_assert_eq!(see(&undone).payload, forge.payload);
-    }
-
-    /// Bytes from either side neither panic nor make a table grow beyond its bound.
-    #[test]
-    fn arbitrary_bytes_do_no_harm(
-        packets in prop::collection::vec(
-            (any::<bool>(), any::<bool>(), prop::sample::select(vec![1u8, 6, 17, 47]),
-             prop::collection::vec(any::<u8>(), 0..64), 2u8..6),
-            0..60,
-        ),
-    ) {
-        let mut ip = nat_with(|nat| (nat.sessions, nat.sessions_per_host) = (8, 4));
-        for (out, mf, protocol, payload, host) in packets {
-            let (src, dst) = match out {
-                true => (format!("10.0.1.{host}"), "10.0.0.2"),
-                false => (format!("10.0.0.{host}"), "10.0.0.1"),
-            };
-            let forge = Forge { protocol, mf, payload, ..Forge::between(&src, dst) };
-            let iface = if out { INSIDE } else { OUTSIDE };
-            let (_, below) = arrive(&mut ip, iface, forge.packet());
-            for (_, _, packet) in below.0 {
-                see(&packet);
-            }
-            prop_assert!(ip.nat(T0).unwrap().sessions.len() <= 8);
-        }
     }
 }
