@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use netdev::{EtherType, Instant, MacAddr, sooner};
+use netdev::{EtherType, Instant, MacAddr, Random, sooner};
 use tracing::debug;
 
 use crate::cache::Cache;
@@ -24,12 +24,13 @@ const MAX_CONFLICTS: u32 = 10;
 const RATE_LIMIT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Addresses that are being asked for, or told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Claims {
     under_way: BTreeMap<Ipv4Addr, Claim>,
     /// How many turned out to be in use, one after another.
     conflicts: u32,
-    random: u64,
+    /// Hosts that are switched on together must not share their times.
+    random: Random,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +49,8 @@ enum Step {
 
 impl Claims {
     pub(crate) fn new(seed: u64) -> Claims {
-        Claims { random: seed ^ 0x636c_6169_6d73, ..Claims::default() }
+        let random = Random::new(seed, b"rfc 5227");
+        Claims { under_way: BTreeMap::new(), conflicts: 0, random }
     }
 
     pub(crate) fn due(&self) -> Option<Instant> {
@@ -62,16 +64,6 @@ impl Claims {
     fn is_probing(&self, addr: Ipv4Addr) -> bool {
         self.under_way.get(&addr).is_some_and(|claim| matches!(claim.step, Step::Probing(_)))
     }
-
-    /// A time between the two, which hosts that are switched on together do not share.
-    fn between(&mut self, least: Duration, most: Duration) -> Duration {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let span = (most - least).as_millis() as u64 + 1;
-        least + Duration::from_millis((mixed ^ (mixed >> 31)) % span)
-    }
 }
 
 impl Cache {
@@ -79,7 +71,7 @@ impl Cache {
     pub(crate) fn probe(&mut self, now: Instant, addr: Ipv4Addr) {
         // RFC 5227 §2.1.1: whoever has met so many conflicts tries once a minute at most.
         let wait = match self.claims.conflicts {
-            0..MAX_CONFLICTS => self.claims.between(Duration::ZERO, PROBE_WAIT),
+            0..MAX_CONFLICTS => self.claims.random.between(Duration::ZERO, PROBE_WAIT),
             _ => RATE_LIMIT_INTERVAL,
         };
         debug!(%addr, ?wait, "address to be probed");
@@ -125,7 +117,7 @@ impl Cache {
                     self.broadcast(now, Ipv4Addr::UNSPECIFIED, addr, link);
                     let more = sent + 1 < PROBE_NUM;
                     let wait = match more {
-                        true => self.claims.between(PROBE_MIN, PROBE_MAX),
+                        true => self.claims.random.between(PROBE_MIN, PROBE_MAX),
                         false => ANNOUNCE_WAIT,
                     };
                     (Step::Probing(sent + 1), wait)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use netdev::Instant;
+use netdev::{Instant, Random};
 
 use crate::Config;
 
@@ -13,7 +13,7 @@ pub(crate) struct Limit {
     burst: u32,
     credit: Duration,
     last: Instant,
-    random: u64,
+    random: Random,
 }
 
 impl Limit {
@@ -23,7 +23,8 @@ impl Limit {
             rate => Duration::from_secs(1) / rate,
         };
         let burst = config.error_burst.max(1);
-        Limit { cost, burst, credit: Duration::MAX, last: Instant::ZERO, random: seed }
+        let random = Random::new(seed, b"icmp lim");
+        Limit { cost, burst, credit: Duration::MAX, last: Instant::ZERO, random }
     }
 
     /// Takes a token; `false` where there is none.
@@ -37,20 +38,11 @@ impl Limit {
         if self.credit >= full {
             // A burst of known length lets an attacker off the path count which of his forged
             // probes were answered, and so find open ports (SAD DNS, CVE-2020-25705).
-            self.credit = full - self.cost * self.draw(self.burst / 4);
+            self.credit = full - self.cost * self.random.up_to(u64::from(self.burst / 4)) as u32;
         }
         let Some(rest) = self.credit.checked_sub(self.cost) else { return false };
         self.credit = rest;
         true
-    }
-
-    /// A number from 0 to `most`: splitmix64 over the seed, which nobody outside knows.
-    fn draw(&mut self, most: u32) -> u32 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed >> 33) % (u64::from(most) + 1)) as u32
     }
 }
 

@@ -18,7 +18,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use message::{Message, Query, RecordType};
-use netdev::{Instant, Packet, sooner};
+use netdev::{Instant, Packet, Random, sooner};
 
 use crate::groups::{ALL_HOSTS, Groups};
 use crate::{DropReason, IfIndex};
@@ -45,7 +45,7 @@ const MOST_SOURCES: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Igmp {
     links: BTreeMap<IfIndex, Link>,
-    random: u64,
+    random: Random,
 }
 
 /// One interface.
@@ -109,7 +109,7 @@ pub(crate) struct Received<'a> {
 
 impl Igmp {
     pub(crate) fn new(seed: u64) -> Igmp {
-        Igmp { links: BTreeMap::new(), random: seed ^ 0x6967_6d70 }
+        Igmp { links: BTreeMap::new(), random: Random::new(seed, b"rfc 3376") }
     }
 
     /// This host has become a member. It says so at the next poll.
@@ -173,7 +173,7 @@ impl Igmp {
         let link = self.links.entry(received.iface).or_insert_with(|| Link::new(now));
         link.heard(now, &query);
         let version = link.version(now);
-        let delay = draw(random, query.max_response);
+        let delay = random.between(Duration::ZERO, query.max_response);
         tracing::debug!(src = %received.src, group = ?query.group, ?version, ?delay, "IGMP query");
         let at = now + delay;
         // RFC 3376 §5.2, rule 1: what is to be told of all groups sooner tells of this one.
@@ -185,7 +185,7 @@ impl Igmp {
             // RFC 2236 §3: a timer of its own for each group, so that others may be heard.
             None => {
                 for group in groups.on(received.iface) {
-                    let at = now + draw(random, query.max_response);
+                    let at = now + random.between(Duration::ZERO, query.max_response);
                     link.ask(group, at, Vec::new());
                 }
             }
@@ -339,7 +339,7 @@ impl Link {
     fn records(
         &mut self,
         now: Instant,
-        random: &mut u64,
+        random: &mut Random,
         iface: IfIndex,
         groups: &Groups,
     ) -> Vec<message::Record> {
@@ -374,7 +374,7 @@ impl Link {
     fn old_messages(
         &mut self,
         now: Instant,
-        random: &mut u64,
+        random: &mut Random,
         version: Version,
         mut send: impl FnMut(Ipv4Addr, Packet),
     ) {
@@ -408,23 +408,13 @@ impl Pending {
     fn tell_change(
         &mut self,
         now: Instant,
-        random: &mut u64,
+        random: &mut Random,
         interval: Duration,
     ) -> Option<Change> {
         let (change, left, _) = self.change.take_if(|(_, _, at)| *at <= now)?;
         if left > 1 {
-            self.change = Some((change, left - 1, now + draw(random, interval)));
+            self.change = Some((change, left - 1, now + random.between(Duration::ZERO, interval)));
         }
         Some(change)
     }
-}
-
-/// A random time up to `most`: splitmix64.
-fn draw(random: &mut u64, most: Duration) -> Duration {
-    *random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *random;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    let millis = (mixed ^ (mixed >> 31)) % (most.as_millis() as u64 + 1);
-    Duration::from_millis(millis)
 }

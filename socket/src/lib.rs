@@ -152,7 +152,6 @@ mod locked;
 mod net;
 mod poller;
 mod pollers;
-mod random;
 mod raw;
 mod raw_socket;
 mod socket;

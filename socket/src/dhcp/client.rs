@@ -3,12 +3,11 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use netdev::{Counter, Counts, Instant, MacAddr};
+use netdev::{Counter, Counts, Instant, MacAddr, Random};
 
 use super::message::{Kind, Message};
 use super::options::code;
 use super::{Config, DropReason, Lease, Network, Stat};
-use crate::random::Random;
 
 /// RFC 2131 §4.1: the first wait, the longest, and how far each is moved at random.
 const FIRST_WAIT: Duration = Duration::from_secs(4);
@@ -219,7 +218,7 @@ impl Client {
         }
         match self.state {
             State::Init => {
-                self.xid = self.random.next() as u32;
+                self.xid = self.random.number() as u32;
                 self.began = now;
                 self.enter(State::Selecting, Some(now));
                 self.poll(now, net)
@@ -258,7 +257,7 @@ impl Client {
             }
             State::Rebooting => {
                 if self.sent == 0 {
-                    self.xid = self.random.next() as u32;
+                    self.xid = self.random.number() as u32;
                     self.began = now;
                 }
                 self.note_secs(now);
@@ -289,7 +288,7 @@ impl Client {
             return;
         };
         self.stats.add(Stat::Released);
-        self.xid = self.random.next() as u32;
+        self.xid = self.random.number() as u32;
         let mut release = self.message(Kind::Release);
         // §4.4.1, table 5.
         (release.secs, release.ciaddr, release.broadcast) = (0, lease.ip(), false);
@@ -413,7 +412,7 @@ impl Client {
         };
         if self.state != state {
             if self.state == State::Bound {
-                self.xid = self.random.next() as u32;
+                self.xid = self.random.number() as u32;
                 self.began = now;
             }
             self.enter(state, None);

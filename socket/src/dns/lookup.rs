@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use netdev::Instant;
+use netdev::{Instant, Random};
 
 use super::message::{self, Rcode, Response};
 use super::{Answer, Cache, Error, Kind, Name, SERVER_PORT};
-use crate::random::Random;
 
 /// RFC 1035 §4.2.1: two to five seconds; twice that in the next round.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(2);
@@ -203,7 +202,7 @@ impl Lookup {
 
     fn ask(&mut self, now: Instant, via: Via) -> Step {
         let server = self.servers[self.server];
-        self.id = self.random.next() as u16;
+        self.id = self.random.number() as u16;
         let query = message::query(self.id, &self.asked, self.kind, self.edns);
         match via {
             Via::Datagram => {

@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use ip::IfIndex;
-use netdev::{Counter, Counts};
+use netdev::{Counter, Counts, Random};
 
 use super::{Cache, Error, Kind, Lookup, Name};
-use crate::random::Random;
 
 /// Servers that are asked: beyond three or so nobody has the patience (resolv.conf(5): MAXNS).
 const MOST_SERVERS: usize = 4;
@@ -126,7 +125,7 @@ impl Names {
             return Err(Error::NoServers);
         }
         // Each lookup has a sequence of its own, and none can be told from another.
-        let seed = self.random.next();
+        let seed = self.random.number();
         Lookup::new(candidates, kind, servers, Random::new(seed, b"dns ids\0"))
     }
 }
