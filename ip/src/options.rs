@@ -1,6 +1,7 @@
 //! The IP options of received datagrams (RFC 791 §3.1, RFC 1122 §3.2.1.8).
 
 use std::net::Ipv4Addr;
+use std::ops::Range;
 
 use netdev::Instant;
 
@@ -112,21 +113,14 @@ pub(crate) fn record(
     let time = ((now - Instant::ZERO).as_millis() as u32 | 0x8000_0000).to_be_bytes();
     let mut changed = false;
     let mut at = 0;
-    while let Some(&kind) = options.get(at) {
-        let len = match kind {
-            END => break,
-            NOP => 1,
-            _ => options.get(at + 1).map_or(0, |len| usize::from(*len)),
-        };
-        let Some(option) = options.get_mut(at..at + len).filter(|option| !option.is_empty()) else {
-            break;
-        };
-        changed |= match kind {
+    while let Some(place) = option_at(options, at) {
+        at = place.end;
+        let option = &mut options[place];
+        changed |= match option[0] {
             RECORD_ROUTE if role == Role::Router => fill(option, &addr.octets()),
             TIMESTAMP => stamp(option, role, addr, time, &ours),
             _ => false,
         };
-        at += len;
     }
     changed
 }
@@ -171,37 +165,29 @@ fn stamp(
 
 /// Whether a router on the way is to look closer (RFC 2113).
 pub(crate) fn has_router_alert(options: &[u8]) -> bool {
-    let mut rest = options;
-    while let [kind, tail @ ..] = rest {
-        let len = match *kind {
-            END => return false,
-            ROUTER_ALERT => return true,
-            NOP => 1,
-            _ => tail.first().map_or(0, |len| usize::from(*len)).max(1),
-        };
-        rest = rest.get(len..).unwrap_or_default();
-    }
-    false
+    each(options).any(|option| option[0] == ROUTER_ALERT)
 }
 
 /// The options that a later fragment carries too: those with the copied flag, the top bit of the
 /// kind (RFC 791 §3.1).
 pub(crate) fn copied(options: &[u8]) -> Vec<u8> {
-    let mut copied = Vec::new();
-    let mut at = 0;
-    while let Some(&kind) = options.get(at) {
-        let len = match kind {
-            END => break,
-            NOP => 1,
-            _ => options.get(at + 1).map_or(0, |len| usize::from(*len)),
-        };
-        let Some(option) = options.get(at..at + len).filter(|option| !option.is_empty()) else {
-            break;
-        };
-        if kind & 0x80 != 0 {
-            copied.extend_from_slice(option);
-        }
-        at += len;
-    }
-    copied
+    each(options).filter(|option| option[0] & 0x80 != 0).flatten().copied().collect()
+}
+
+/// Every option with its bytes, one at least.
+fn each(options: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let places =
+        std::iter::successors(option_at(options, 0), |place| option_at(options, place.end));
+    places.map(|place| &options[place])
+}
+
+/// Where the option lies that begins at `at`; `None` at the end of the list, and where one runs
+/// beyond it.
+fn option_at(options: &[u8], at: usize) -> Option<Range<usize>> {
+    let len = match *options.get(at)? {
+        END => return None,
+        NOP => 1,
+        _ => usize::from(*options.get(at + 1)?),
+    };
+    (len > 0 && at + len <= options.len()).then_some(at..at + len)
 }
