@@ -15,6 +15,8 @@ use crate::{CaptureFile, Direction, Instant, Medium, Packet};
 
 /// So many of the last steps are printed.
 const PRINTED: usize = 200;
+/// No case needs so many. A loop that waits for what a broken implementation never does ends here.
+const MOST: usize = 100_000;
 
 /// The steps and packets of a case. A clone is a handle on the same record: the bench writes, and
 /// whoever runs the case prints it where it fails.
@@ -47,6 +49,10 @@ struct Recorded {
 impl Record {
     /// Something was done, or was as expected. `values` are those of the implementation that a
     /// reader wants to see then: one line, or none.
+    ///
+    /// # Panics
+    /// After 100,000 steps: the case never ends.
+    #[track_caller]
     pub fn step(&self, now: Instant, what: impl fmt::Display, values: impl fmt::Display) {
         self.push(now, what.to_string(), values.to_string(), false);
     }
@@ -122,8 +128,14 @@ impl Record {
         }
     }
 
+    #[track_caller]
     fn push(&self, at: Instant, what: String, values: String, failed: bool) {
-        self.0.borrow_mut().steps.push(Step { at, what, values, failed });
+        let taken = {
+            let steps = &mut self.0.borrow_mut().steps;
+            steps.push(Step { at, what, values, failed });
+            steps.len()
+        };
+        assert!(taken <= MOST || failed, "{MOST} steps, and the case does not come to its end");
     }
 
     /// The packets as a pcapng file.
@@ -161,5 +173,19 @@ impl fmt::Display for Record {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "does not come to its end")]
+    fn a_case_that_never_ends_is_ended() {
+        let record = Record::default();
+        loop {
+            record.step(Instant::ZERO, "once more", "");
+        }
     }
 }
