@@ -188,6 +188,8 @@ crate::reasons! {
         NoPeer = "no peer",
         /// A broken length prefix on a stream link, or an offload header that makes no sense.
         Framing = "framing",
+        /// The kernel had more than the buffer took, and said so (TUN_PKT_STRIP).
+        Stripped = "cut short by the kernel",
         /// The fault injector lost it.
         FaultLoss = "lost by the fault injector",
         /// The fault injector's rate limit had too many waiting.

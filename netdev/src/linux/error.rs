@@ -3,6 +3,8 @@
 use std::io;
 use std::net::Ipv4Addr;
 
+use super::tap::Mode;
+
 /// Why a link or a namespace could not be had.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -24,7 +26,7 @@ pub enum Error {
 
     /// EBUSY on attaching.
     #[error(
-        "the TAP `{name}` is in use: another process is attached to it (`sudo fuser -v \
+        "`{name}` is in use: another process is attached to it (`sudo fuser -v \
          /dev/net/tun` shows which). End that one, or choose another name"
     )]
     Busy {
@@ -34,22 +36,26 @@ pub enum Error {
 
     /// EPERM on attaching to an interface that exists.
     #[error(
-        "the TAP `{name}` belongs to another user: make it anew for yourself with \
-         `sudo ip tuntap del {name} mode tap; sudo ip tuntap add {name} mode tap user $USER`"
+        "`{name}` belongs to another user: make it anew for yourself with `sudo ip tuntap del \
+         {name} mode {mode}; sudo ip tuntap add {name} mode {mode} user $USER`"
     )]
     NotOwner {
         /// The interface.
         name: String,
+        /// What it was to be.
+        mode: Mode,
     },
 
     /// EPERM on creating an interface.
     #[error(
-        "no permission to create the TAP `{name}` (it needs CAP_NET_ADMIN): let root make it once, \
-         `sudo ip tuntap add {name} mode tap user $USER`, or use `--link ns`, which needs no root"
+        "no permission to create `{name}` (it needs CAP_NET_ADMIN): let root make it once, `sudo \
+         ip tuntap add {name} mode {mode} user $USER`, or use `--link ns`, which needs no root"
     )]
     MayNotCreate {
         /// The interface.
         name: String,
+        /// What it was to be.
+        mode: Mode,
     },
 
     /// EPERM on giving the interface an address.
@@ -69,12 +75,15 @@ pub enum Error {
 
     /// EINVAL on attaching.
     #[error(
-        "`{name}` exists and is no TAP with one queue: it is a TUN, was made with `multi_queue`, \
-         or is another kind of interface (`ip -d link show {name}` tells). Choose another name"
+        "`{name}` exists and is no {mode} interface with one queue: it is of the other mode, was \
+         made with `multi_queue`, or is another kind of interface (`ip -d link show {name}` \
+         tells). Choose another name"
     )]
     NotTap {
         /// The interface.
         name: String,
+        /// What it was to be.
+        mode: Mode,
     },
 
     /// Not a name that Linux takes for an interface.

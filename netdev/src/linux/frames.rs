@@ -5,45 +5,29 @@ use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::AsFd;
 
+use super::format::{Format, Headers, MAX_DATAGRAM};
 use super::sys::{self, Got};
-use super::vnet;
 use crate::{
-    Capabilities, Checksum, DropReason, HEADROOM, Interest, LinkState, Medium, Packet,
-    Segmentation, Stats,
+    Capabilities, DropReason, HEADROOM, Interest, LinkState, Medium, Packet, Segmentation, Stats,
 };
 
-/// An Ethernet header and one VLAN tag.
-const LINK_HEADER: usize = 14 + 4;
-/// The largest IPv4 datagram (RFC 791 §3.1), which is also the largest that offload can make.
-const MAX_DATAGRAM: usize = 65_535;
-/// A datagram's room for payload when both headers are as long as they can be.
-const MAX_SEGMENTED: usize = MAX_DATAGRAM - 60 - 60;
+/// An Ethernet header.
+const ETHERNET_HEADER: usize = 14;
+/// A VLAN tag.
+const VLAN_TAG: usize = 4;
 /// What fits into the pool's buffer for one ordinary frame.
 const SMALL: usize = 2048 - HEADROOM;
 
 /// Where the frames come from.
 #[derive(Debug)]
 pub(super) enum Source {
-    /// /dev/net/tun.
-    Tap,
+    /// /dev/net/tun, or the device of a macvtap.
+    Tun,
     /// AF_PACKET, bound to the interface of this number.
     PacketSocket {
         /// The interface's number.
         index: i32,
     },
-}
-
-/// What goes with the frames to spare the two ends work.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) enum Offload {
-    /// Frames and nothing else.
-    #[default]
-    None,
-    /// A [`vnet`] header in front of each: checksums are left out, TCP comes and goes in one
-    /// piece.
-    ChecksumTcp,
-    /// And UDP too.
-    ChecksumTcpUdp,
 }
 
 /// A descriptor that gives and takes one frame a call.
@@ -53,7 +37,7 @@ pub(super) struct Frames {
     file: File,
     name: String,
     mtu: usize,
-    offload: Offload,
+    format: Format,
     /// The buffer of the read that found nothing, for the next one.
     spare: Option<Packet>,
     stats: Stats,
@@ -90,14 +74,14 @@ impl Frames {
         file: File,
         name: String,
         mtu: usize,
-        offload: Offload,
+        format: Format,
     ) -> Frames {
         Frames {
             source,
             file,
             name,
             mtu,
-            offload,
+            format,
             spare: None,
             stats: Stats::default(),
             overruns: Cell::new(0),
@@ -114,29 +98,13 @@ impl Frames {
         &self.name
     }
 
-    pub(super) fn has_header(&self) -> bool {
-        self.offload != Offload::None
-    }
-
     pub(super) fn mtu_changed(&mut self, mtu: usize) {
         self.mtu = mtu;
         self.spare = None;
     }
 
     pub(super) fn capabilities(&self) -> Capabilities {
-        let plain = Capabilities::plain(Medium::Ethernet, self.mtu);
-        match self.offload {
-            Offload::None => plain,
-            Offload::ChecksumTcp => {
-                Capabilities { checksum: true, tcp_segmentation: MAX_SEGMENTED, ..plain }
-            }
-            Offload::ChecksumTcpUdp => Capabilities {
-                checksum: true,
-                tcp_segmentation: MAX_SEGMENTED,
-                udp_segmentation: MAX_SEGMENTED,
-                ..plain
-            },
-        }
+        self.format.capabilities(self.mtu)
     }
 
     pub(super) fn interest(&self) -> Option<Interest<'_>> {
@@ -167,11 +135,11 @@ impl Frames {
         while !matches!(self.health, Health::Gone(_)) {
             let room = self.room();
             let mut packet = self.spare.take().unwrap_or_else(|| Packet::for_receive(room));
-            let mut header = [0; vnet::LEN];
-            match self.read(&mut header, &mut packet) {
+            let mut headers = Headers::default();
+            match self.read(&mut headers, &mut packet) {
                 Ok(got) => {
                     self.recovered();
-                    if let Some(packet) = self.accept(&header, packet, got) {
+                    if let Some(packet) = self.accept(&headers, packet, got) {
                         return Some(packet);
                     }
                 }
@@ -197,21 +165,16 @@ impl Frames {
             return self.lost(DropReason::NoPeer);
         }
         let segmented = packet.segmentation() != Segmentation::None;
-        let limit = if segmented && self.has_header() { MAX_DATAGRAM } else { self.mtu };
-        if packet.len() > limit + 14 {
+        let limit = if segmented && self.format.has_vnet() { MAX_DATAGRAM } else { self.mtu };
+        if packet.len() > limit + self.link_header() {
             return self.lost(DropReason::TooLong);
         }
-        let header = if self.has_header() {
-            match vnet::encode(&packet) {
-                Ok(header) => header,
-                Err(vnet::Malformed) => return self.lost(DropReason::Framing),
-            }
-        } else {
-            packet.complete_checksum();
-            [0; vnet::LEN]
+        let headers = match self.format.encode(&mut packet) {
+            Ok(headers) => headers,
+            Err(reason) => return self.lost(reason),
         };
         loop {
-            match self.write(&header, &packet) {
+            match self.write(&headers, &packet) {
                 Ok(_) => {
                     self.recovered();
                     self.pressure = Pressure::None;
@@ -252,54 +215,60 @@ impl Frames {
 
     /// Room for the longest frame that can come, and a byte by which a longer one shows.
     fn room(&self) -> usize {
-        let datagram = if self.has_header() { MAX_DATAGRAM.max(self.mtu) } else { self.mtu };
-        (datagram + LINK_HEADER + 1).max(SMALL)
+        let vnet = self.format.has_vnet();
+        let datagram = if vnet { MAX_DATAGRAM.max(self.mtu) } else { self.mtu };
+        (datagram + self.link_header() + VLAN_TAG + 1).max(SMALL)
     }
 
-    fn read(&self, header: &mut [u8; vnet::LEN], packet: &mut Packet) -> io::Result<Got> {
-        let mut buffers = [IoSliceMut::new(header), IoSliceMut::new(packet)];
-        let (buffers, header) = match self.offload {
-            Offload::None => (&mut buffers[1..], 0),
-            _ => (&mut buffers[..], vnet::LEN),
-        };
+    fn link_header(&self) -> usize {
+        match self.format.medium {
+            Medium::Ethernet => ETHERNET_HEADER,
+            Medium::Ip => 0,
+        }
+    }
+
+    fn read(&self, headers: &mut Headers, packet: &mut Packet) -> io::Result<Got> {
+        let front = self.format.len();
+        let room = front + packet.len();
+        let mut buffers = [IoSliceMut::new(&mut headers[..front]), IoSliceMut::new(packet)];
+        let buffers = if front == 0 { &mut buffers[1..] } else { &mut buffers[..] };
         let got = match self.source {
-            Source::Tap => {
-                let room: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+            Source::Tun => {
                 let len = (&self.file).read_vectored(buffers)?;
                 Got { len, truncated: len == room, vlan: false }
             }
             Source::PacketSocket { .. } => sys::receive_frame(self.file.as_fd(), buffers)?,
         };
-        // A TAP always gives its header, whole; a shorter read would be an end of file.
-        let len = got.len.checked_sub(header).ok_or(io::ErrorKind::UnexpectedEof)?;
+        // A TAP always gives its headers, whole; a shorter read would be an end of file.
+        let len = got.len.checked_sub(front).ok_or(io::ErrorKind::UnexpectedEof)?;
         Ok(Got { len, ..got })
     }
 
-    fn write(&self, header: &[u8; vnet::LEN], packet: &Packet) -> io::Result<usize> {
-        let buffers = [IoSlice::new(header), IoSlice::new(packet)];
-        let from = if self.has_header() { 0 } else { 1 };
+    fn write(&self, headers: &Headers, packet: &Packet) -> io::Result<usize> {
+        let front = self.format.len();
+        let buffers = [IoSlice::new(&headers[..front]), IoSlice::new(packet)];
+        let from = if front == 0 { 1 } else { 0 };
         (&self.file).write_vectored(&buffers[from..])
     }
 
     /// Makes a packet of what was read, or drops it with a reason.
-    fn accept(&mut self, header: &[u8; vnet::LEN], mut packet: Packet, got: Got) -> Option<Packet> {
-        let facts = if self.has_header() {
-            vnet::decode(header, got.len)
-        } else {
-            Ok((Checksum::None, Segmentation::None))
-        };
-        let (reason, facts) = match facts {
-            _ if got.truncated => (Some(DropReason::TooLong), Default::default()),
-            _ if got.vlan => (Some(DropReason::Vlan), Default::default()),
-            Err(vnet::Malformed) => (Some(DropReason::Framing), Default::default()),
-            Ok(facts) => (None, facts),
+    fn accept(&mut self, headers: &Headers, mut packet: Packet, got: Got) -> Option<Packet> {
+        let facts = match self.format.decode(headers, got.len) {
+            // What the kernel cut short fills the buffer too, and says why.
+            Err(DropReason::Stripped) => Err(DropReason::Stripped),
+            _ if got.truncated => Err(DropReason::TooLong),
+            _ if got.vlan => Err(DropReason::Vlan),
+            facts => facts,
         };
         self.stats.received(got.len);
-        if let Some(reason) = reason {
-            self.stats.drops.add(reason);
-            self.spare = Some(packet);
-            return None;
-        }
+        let (checksum, segmentation) = match facts {
+            Ok(facts) => facts,
+            Err(reason) => {
+                self.stats.drops.add(reason);
+                self.spare = Some(packet);
+                return None;
+            }
+        };
         // Room for 64 KiB must be offered to every read, but a small frame should not keep it: a
         // full window of them, waiting for the application, would hold forty times its size.
         if packet.len() > SMALL && got.len <= SMALL {
@@ -308,8 +277,8 @@ impl Frames {
         } else {
             packet.truncate(got.len);
         }
-        packet.set_checksum(facts.0);
-        packet.set_segmentation(facts.1);
+        packet.set_checksum(checksum);
+        packet.set_segmentation(segmentation);
         Some(packet)
     }
 
@@ -348,7 +317,7 @@ impl Frames {
     fn exists(&self) -> bool {
         let fd = self.file.as_fd();
         match self.source {
-            Source::Tap => sys::tun_facts(fd).is_ok(),
+            Source::Tun => sys::tun_facts(fd).is_ok(),
             Source::PacketSocket { index } => {
                 sys::index(fd, &self.name).is_ok_and(|now| now == index)
             }

@@ -5,7 +5,8 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::error::check_name;
-use super::frames::{Frames, Offload, Source};
+use super::format::{Format, Offload};
+use super::frames::{Frames, Source};
 use super::{Error, netlink, sys};
 use crate::{Capabilities, Device, Instant, Interest, LinkState, Packet, Stats};
 
@@ -95,7 +96,8 @@ impl PacketSocket {
             true => Offload::ChecksumTcpUdp,
         };
         let source = Source::PacketSocket { index };
-        let frames = Frames::new(source, File::from(socket), name.into(), mtu, offload);
+        let frames =
+            Frames::new(source, File::from(socket), name.into(), mtu, Format::ethernet(offload));
         Ok(PacketSocket { frames, far_end: None })
     }
 

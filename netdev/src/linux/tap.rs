@@ -1,22 +1,29 @@
-//! A TAP: an Ethernet whose other end is an interface of the kernel.
+//! A TAP or a TUN: a link whose other end is an interface of the kernel.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 
 use super::error::check_name;
-use super::frames::{Frames, Offload, Source};
+use super::format::{Format, Offload};
+use super::frames::{Frames, Source};
 use super::sys::{self, TunSetting};
 use super::{Error, vnet};
-use crate::{Capabilities, Device, Instant, Interest, LinkState, MacAddr, Packet, Stats};
+use crate::{Capabilities, Device, Instant, Interest, LinkState, MacAddr, Medium, Packet, Stats};
 
 /// How to open a [`Tap`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TapOptions {
     /// The interface: attached to where it exists, created where it does not. `None` lets the
-    /// kernel choose `tap0`, `tap1`, …
+    /// kernel choose `tap0`, `tap1`, …, or `tun0`, `tun1`, …
     pub name: Option<String>,
+    /// Ethernet frames (a TAP), or IP datagrams without a link header (a TUN).
+    pub medium: Medium,
+    /// Whether a `tun_pi` header of 4 bytes comes and goes with each frame: what kind of packet it
+    /// is, and whether the kernel cut it short. Most programs do without (IFF_NO_PI).
+    pub packet_info: bool,
     /// Whether to take frames with their checksum left out and with up to 64 KiB of TCP or UDP in
     /// one piece, and send such.
     pub vnet_hdr: bool,
@@ -24,12 +31,13 @@ pub struct TapOptions {
 
 impl Default for TapOptions {
     fn default() -> TapOptions {
-        TapOptions { name: None, vnet_hdr: true }
+        TapOptions { name: None, medium: Medium::Ethernet, packet_info: false, vnet_hdr: true }
     }
 }
 
 /// A TAP, as its user sees it: what the kernel sends into its interface is received here, and
-/// what is transmitted here arrives there.
+/// what is transmitted here arrives there. With [`Medium::Ip`] it is a TUN: the same without
+/// Ethernet, and so without addresses to resolve.
 ///
 /// The offload header ([`vnet`]) has 10 bytes; TUNSETVNETHDRSZ says so to the kernel, since a
 /// persistent interface keeps what its last user asked for (QEMU: 12).
@@ -49,7 +57,8 @@ pub struct TapFacts {
     pub name: String,
     /// The largest IP datagram in bytes.
     pub mtu: usize,
-    /// The Ethernet address of the kernel's end. Not the stack's: both ends need their own.
+    /// The Ethernet address of the kernel's end. Not the stack's: both ends need their own. All
+    /// zeros on a TUN.
     pub kernel_mac: MacAddr,
     /// Whether the interface outlives its last user.
     pub persistent: bool,
@@ -69,16 +78,19 @@ impl Tap {
             check_name(name)?;
         }
         let file = open_tun()?;
+        let mode = Mode::of(options.medium);
         // The kernel fills the number in.
-        let name = options.name.as_deref().unwrap_or("tap%d");
+        let name = options.name.unwrap_or_else(|| format!("{mode}%d"));
         let header = if options.vnet_hdr { libc::IFF_VNET_HDR } else { 0 };
-        let flags = libc::IFF_TAP | libc::IFF_NO_PI | header;
-        let name =
-            sys::tun_attach(file.as_fd(), name, flags).map_err(|error| explain(error, name))?;
+        let info = if options.packet_info { 0 } else { libc::IFF_NO_PI };
+        let name = sys::tun_attach(file.as_fd(), &name, mode.flag() | info | header)
+            .map_err(|error| explain(error, &name, mode))?;
         let offload = set_offload(&file, options.vnet_hdr)
             .map_err(Error::system(format!("set the offload of {name}")))?;
         let facts = facts(&file).map_err(Error::system(format!("ask for the facts of {name}")))?;
-        let frames = Frames::new(Source::Tap, file, name, facts.mtu, offload);
+        let TapOptions { medium, packet_info, .. } = options;
+        let format = Format { medium, packet_info, offload };
+        let frames = Frames::new(Source::Tun, file, name, facts.mtu, format);
         Ok(Tap { frames, facts })
     }
 
@@ -169,21 +181,55 @@ pub(super) fn open_tun() -> Result<File, Error> {
         })
 }
 
-fn explain(cause: io::Error, name: &str) -> Error {
+/// The two kinds of interface that /dev/net/tun makes, in the word that `ip tuntap` has for each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Ethernet frames.
+    Tap,
+    /// IP datagrams.
+    Tun,
+}
+
+impl Mode {
+    fn of(medium: Medium) -> Mode {
+        match medium {
+            Medium::Ethernet => Mode::Tap,
+            Medium::Ip => Mode::Tun,
+        }
+    }
+
+    fn flag(self) -> i32 {
+        match self {
+            Mode::Tap => libc::IFF_TAP,
+            Mode::Tun => libc::IFF_TUN,
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Mode::Tap => "tap",
+            Mode::Tun => "tun",
+        })
+    }
+}
+
+fn explain(cause: io::Error, name: &str, mode: Mode) -> Error {
     let named = || name.to_string();
     match cause.raw_os_error() {
         Some(libc::EBUSY) => Error::Busy { name: named() },
-        Some(libc::EINVAL) => Error::NotTap { name: named() },
+        Some(libc::EINVAL) => Error::NotTap { name: named(), mode },
         Some(libc::EPERM) => {
             let exists =
                 sys::control_socket().and_then(|socket| sys::index(socket.as_fd(), name)).is_ok();
             if exists {
-                Error::NotOwner { name: named() }
+                Error::NotOwner { name: named(), mode }
             } else {
-                Error::MayNotCreate { name: named() }
+                Error::MayNotCreate { name: named(), mode }
             }
         }
-        _ => Error::System { doing: format!("attach to the TAP {name}"), cause },
+        _ => Error::System { doing: format!("attach to the {mode} interface {name}"), cause },
     }
 }
 
@@ -219,3 +265,5 @@ fn facts(file: &File) -> io::Result<TapFacts> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tun_tests;

@@ -4,13 +4,15 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 
 use super::*;
+use crate::Checksum;
+use crate::linux::format::Offload;
 
 fn pair(offload: Offload) -> (Frames, UnixDatagram) {
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     theirs.set_nonblocking(true).unwrap();
     let file = File::from(OwnedFd::from(ours));
-    (Frames::new(Source::Tap, file, "test0".into(), 1500, offload), theirs)
+    (Frames::new(Source::Tun, file, "test0".into(), 1500, Format::ethernet(offload)), theirs)
 }
 
 #[test]

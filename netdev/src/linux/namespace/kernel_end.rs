@@ -10,7 +10,7 @@ use std::thread;
 use crate::linux::error::check_name;
 use crate::linux::sys::{self, Ipv4Fact};
 use crate::linux::{Error, PacketOptions, PacketSocket, Tap, TapOptions, netlink, tap};
-use crate::{Device, MacAddr, Stats};
+use crate::{Device, MacAddr, Medium, Stats};
 
 /// Packets that may wait at the kernel's end for the stack to read them. The default of 1000
 /// frames overflows when a full window of many connections leaves at once.
@@ -30,10 +30,26 @@ pub struct KernelEndConfig {
     /// Whether checksums and segmentation are left to the other end:
     /// [`TapOptions::vnet_hdr`].
     pub vnet_hdr: bool,
+    /// A TAP, or with [`Medium::Ip`] a TUN. A cable is always an Ethernet.
+    pub medium: Medium,
+    /// [`TapOptions::packet_info`]; a cable has none.
+    pub packet_info: bool,
+}
+
+impl KernelEndConfig {
+    fn tap(&self) -> TapOptions {
+        let KernelEndConfig { name, vnet_hdr, medium, packet_info, .. } = self;
+        TapOptions {
+            name: Some(name.clone()),
+            medium: *medium,
+            packet_info: *packet_info,
+            vnet_hdr: *vnet_hdr,
+        }
+    }
 }
 
 impl Default for KernelEndConfig {
-    /// `tap0` with 10.0.0.2/24, 1500 bytes, and offload.
+    /// `tap0`, a TAP, with 10.0.0.2/24, 1500 bytes, and offload.
     fn default() -> KernelEndConfig {
         KernelEndConfig {
             name: "tap0".into(),
@@ -41,6 +57,8 @@ impl Default for KernelEndConfig {
             prefix: 24,
             mtu: 1500,
             vnet_hdr: true,
+            medium: Medium::Ethernet,
+            packet_info: false,
         }
     }
 }
@@ -135,7 +153,7 @@ pub fn open_link(config: &KernelEndConfig) -> Result<Link, Error> {
     }
 }
 
-/// The TAP of this name, without a namespace: one that has an address already is used as it is,
+/// The TAP or TUN of this name, without a namespace: one that has an address already is used as it is,
 /// which its owner may do without privileges; one without, or one yet to be created, is set up by
 /// [`make_tap`].
 ///
@@ -146,8 +164,7 @@ pub fn open_tap(config: &KernelEndConfig) -> Result<Link, Error> {
     check_name(&config.name)?;
     let ready = KernelEnd::of(&config.name).is_ok_and(|kernel| kernel.address.is_some());
     let (tap, kernel) = if ready {
-        let options = TapOptions { name: Some(config.name.clone()), vnet_hdr: config.vnet_hdr };
-        let tap = Tap::open(options)?;
+        let tap = Tap::open(config.tap())?;
         // Whoever may not bring it up is told by the link's state where it is down.
         let _ = sys::control_socket()
             .and_then(|fd| sys::set_flags(fd.as_fd(), &config.name, libc::IFF_UP, 0));
@@ -158,15 +175,14 @@ pub fn open_tap(config: &KernelEndConfig) -> Result<Link, Error> {
     Ok(Link { device: Box::new(tap), kind: LinkKind::Tap, kernel })
 }
 
-/// Makes a TAP in the caller's network namespace, or attaches to one, and sets up the kernel's
+/// Makes a TAP or TUN in the caller's network namespace, or attaches to one, and sets up the kernel's
 /// end: address, MTU, no IPv6, up. Needs CAP_NET_ADMIN.
 ///
 /// # Errors
 /// As [`Tap::open`], or what the kernel says.
 pub fn make_tap(config: &KernelEndConfig) -> Result<(Tap, KernelEnd), Error> {
     check_prefix(config)?;
-    let options = TapOptions { name: Some(config.name.clone()), vnet_hdr: config.vnet_hdr };
-    let mut tap = Tap::open(options)?;
+    let mut tap = Tap::open(config.tap())?;
     // The address first: it tells a missing permission apart from a bad number.
     set_up(config)?;
     if tap.facts().mtu != config.mtu && !tap.set_mtu(config.mtu) {

@@ -186,7 +186,8 @@ fn a_tap_with_an_address_is_used_as_it_is_by_its_owner() {
     tap.set_owner(sys::effective_user()).unwrap();
     tap.set_persistent(true).unwrap();
     drop(tap);
-    let mut bare = Tap::open(TapOptions { name: Some("bare".into()), vnet_hdr: true }).unwrap();
+    let mut bare =
+        Tap::open(TapOptions { name: Some("bare".into()), ..TapOptions::default() }).unwrap();
     bare.set_owner(sys::effective_user()).unwrap();
     bare.set_persistent(true).unwrap();
     drop(bare);

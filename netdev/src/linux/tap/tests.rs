@@ -142,7 +142,10 @@ fn what_is_no_tap_is_told_apart() {
     sys::tun_attach(tun.as_fd(), "tun0", libc::IFF_TUN | libc::IFF_NO_PI).unwrap();
     for name in ["tun0", "lo"] {
         let error = Tap::open(named(name)).unwrap_err();
-        assert!(matches!(&error, Error::NotTap { name: told } if told == name), "{error}");
+        assert!(
+            matches!(&error, Error::NotTap { name: told, mode: Mode::Tap } if told == name),
+            "{error}"
+        );
     }
 }
 
@@ -159,13 +162,13 @@ fn another_users_tap_and_one_to_be_created_need_privileges() {
         drop(tap);
         sys::drop_capability(CAP_NET_ADMIN).unwrap();
         let error = Tap::open(named("theirs")).unwrap_err();
-        assert!(matches!(&error, Error::NotOwner { name } if name == "theirs"), "{error}");
+        assert!(matches!(&error, Error::NotOwner { name, .. } if name == "theirs"), "{error}");
         assert!(error.to_string().contains("user $USER"), "{error}");
     } else {
         sys::drop_capability(CAP_NET_ADMIN).unwrap();
     }
     let error = Tap::open(named("fresh")).unwrap_err();
-    assert!(matches!(&error, Error::MayNotCreate { name } if name == "fresh"), "{error}");
+    assert!(matches!(&error, Error::MayNotCreate { name, .. } if name == "fresh"), "{error}");
     assert!(error.to_string().contains("ip tuntap add fresh mode tap"), "{error}");
 }
 
