@@ -170,12 +170,15 @@ pub enum Change {
     RemoveInterface(IfIndex),
     /// A route; one with the same destination and metric is replaced.
     AddRoute(RouteEntry),
-    /// The route with this destination (and gateway, where one is given).
+    /// The best of the routes that somebody set to this destination, with this gateway and this
+    /// metric where they are given. Destination and metric together name one route.
     RemoveRoute {
         /// The destination.
         dst: crate::Cidr,
         /// The gateway, where several routes have the destination.
         gateway: Option<IpAddr>,
+        /// The metric, where several have that gateway too.
+        metric: Option<u32>,
     },
     /// Receive a group's datagrams on an interface (RFC 1112 §7.1).
     Join(IfIndex, IpAddr),

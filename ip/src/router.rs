@@ -262,8 +262,13 @@ impl Router {
         self.routes.add(entry, self.config.max_routes)
     }
 
-    fn remove_route(&mut self, dst: Cidr, gateway: Option<IpAddr>) -> Result<(), Error> {
-        let removed = self.routes.remove(dst.network(), gateway);
+    fn remove_route(
+        &mut self,
+        dst: Cidr,
+        gateway: Option<IpAddr>,
+        metric: Option<u32>,
+    ) -> Result<(), Error> {
+        let removed = self.routes.remove(dst.network(), gateway, metric);
         // A redirect is a route to one host, and can be taken away like one.
         if let (Err(_), IpAddr::V4(addr), 32) = (&removed, dst.addr, dst.prefix)
             && self.redirects.forget(addr)
@@ -370,7 +375,9 @@ impl Internet for Router {
                 self.redirects.clear();
             }
             Change::AddRoute(entry) => self.add_route(entry)?,
-            Change::RemoveRoute { dst, gateway } => self.remove_route(dst, gateway)?,
+            Change::RemoveRoute { dst, gateway, metric } => {
+                self.remove_route(dst, gateway, metric)?;
+            }
             Change::Join(iface, group) => {
                 self.interfaces.get(iface).ok_or(Error::NoInterface(iface))?;
                 if let Some(group) = self.groups.join(iface, group, self.config.max_groups)?

@@ -57,11 +57,18 @@ impl Routes {
         Ok(())
     }
 
-    /// Takes the best route that somebody set for `dst` (and `gateway`) away.
-    pub(crate) fn remove(&mut self, dst: Cidr, gateway: Option<IpAddr>) -> Result<(), Error> {
+    /// Takes the best route that somebody set for `dst` (with `gateway` and `metric`) away.
+    pub(crate) fn remove(
+        &mut self,
+        dst: Cidr,
+        gateway: Option<IpAddr>,
+        metric: Option<u32>,
+    ) -> Result<(), Error> {
         let bucket = self.bucket(dst).ok_or(Error::NoRoute(dst))?;
         let found = bucket.iter().position(|entry| {
-            entry.origin == RouteOrigin::Static && (gateway.is_none() || entry.gateway == gateway)
+            entry.origin == RouteOrigin::Static
+                && (gateway.is_none() || entry.gateway == gateway)
+                && metric.is_none_or(|metric| entry.metric == metric)
         });
         if let Some(at) = found {
             bucket.remove(at);

@@ -237,9 +237,11 @@ impl Internet for SimpleHost {
                 self.gateway = Some(RouteEntry { origin: RouteOrigin::Static, ..entry });
                 Ok(())
             }
-            Change::RemoveRoute { dst, gateway } => {
+            Change::RemoveRoute { dst, gateway, metric } => {
                 let known = self.gateway.filter(|route| {
-                    dst.prefix == 0 && (gateway.is_none() || gateway == route.gateway)
+                    dst.prefix == 0
+                        && (gateway.is_none() || gateway == route.gateway)
+                        && metric.is_none_or(|metric| metric == route.metric)
                 });
                 known.ok_or(Error::NoRoute(dst))?;
                 self.gateway = None;

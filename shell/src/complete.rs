@@ -110,7 +110,11 @@ mod tests {
     #[test]
     fn commands_options_and_words() {
         assert_eq!(complete("pi"), ["ping", "ping2"]);
-        assert_eq!(complete("route; arp"), ["arpcache"]);
+        assert_eq!(complete("route; arpc"), ["arpcache"]);
+        assert_eq!(complete("route "), ["add", "del"]);
+        assert_eq!(complete("route add def"), ["default"]);
+        assert_eq!(complete("route add default v"), ["via"]);
+        assert_eq!(complete("route add default via 10.0.0.2 "), ["via", "dev", "metric"]);
         assert!(complete("ping -").contains(&"-c".to_string()));
         assert_eq!(complete("ping --co"), ["--count"]);
         assert_eq!(complete("serve "), ["echo", "discard", "chargen", "http"]);

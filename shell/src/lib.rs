@@ -28,7 +28,7 @@
 //!
 //! ## What it does not do
 //!
-//! No names instead of addresses, no pipes and variables, no job control beyond `jobs`, `kill`
+//! No pipes and variables, no job control beyond `jobs`, `kill`
 //! and `wait`: `!CMD` has a Unix shell for that. The web server has no caching, no compression
 //! and no bodies of requests. The numbers of `ping` begin at 1, as those of ping(8) do, where
 //! tapip's began at 0; a UDP service does not answer other services' ports, where two of them

@@ -16,10 +16,10 @@ fn an_unknown_word_and_bad_input_are_named() {
     let (status, text) = a.run("route 'x");
     assert_eq!(status, ExitStatus::USAGE);
     assert_eq!(text, "-shell: column 7: the closing ' is missing\n");
-    let (status, text) = a.run("route extra");
+    let (status, text) = a.run("arpcache extra");
     assert_eq!(status, ExitStatus::USAGE);
     assert!(
-        text.contains("unexpected argument 'extra'") && text.contains("Usage: route"),
+        text.contains("unexpected argument 'extra'") && text.contains("Usage: arpcache"),
         "{text}"
     );
     let (status, text) = a.run("kill 7");

@@ -188,7 +188,7 @@ fn a_route_with_the_same_destination_and_metric_is_replaced(host: &mut Host) {
 
 fn a_route_that_was_taken_away_leads_nowhere(host: &mut Host) {
     let dst = "0.0.0.0/0".parse().expect("an address with a prefix");
-    let by = |gateway| Change::RemoveRoute { dst, gateway: Some(addr(gateway)) };
+    let by = |gateway| Change::RemoveRoute { dst, gateway: Some(addr(gateway)), metric: None };
     host.refuses_change(by("10.0.0.9"));
     host.goes("192.0.2.1", NEAR, neighbour("10.0.0.254"));
     host.configure(by("10.0.0.254"));

@@ -61,8 +61,8 @@ fn a_route_with_the_same_destination_and_metric_is_replaced() {
     assert_eq!(all, [gateway("10.0.0.2")]);
     assert_eq!(routes.add(to("192.0.2.0/24", 2), 1), Err(Error::Full(1, "routes")));
     let dst = "192.0.2.0/24".parse().unwrap();
-    assert_eq!(routes.remove(dst, gateway("10.0.0.1")), Err(Error::NoRoute(dst)));
-    routes.remove(dst, gateway("10.0.0.2")).unwrap();
+    assert_eq!(routes.remove(dst, gateway("10.0.0.1"), None), Err(Error::NoRoute(dst)));
+    routes.remove(dst, gateway("10.0.0.2"), None).unwrap();
     assert_eq!(found(&routes, "192.0.2.1"), None);
     routes.add(to("192.0.2.0/24", 2), 1).unwrap();
 }
@@ -71,7 +71,7 @@ fn a_route_with_the_same_destination_and_metric_is_replaced() {
 fn a_refused_or_removed_route_leaves_no_empty_place() {
     let mut routes = Routes::default();
     routes.add(to("192.0.2.0/24", 0), 0).unwrap_err();
-    routes.remove("192.0.2.0/24".parse().unwrap(), None).unwrap_err();
+    routes.remove("192.0.2.0/24".parse().unwrap(), None, None).unwrap_err();
     assert!(routes.by_prefix.iter().all(BTreeMap::is_empty));
 }
 

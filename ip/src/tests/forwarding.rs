@@ -53,7 +53,7 @@ fn a_ttl_of_one_ends_here_and_zero_too() {
 fn without_a_route_the_network_is_unreachable() {
     let mut ip = router();
     let dst = cidr("0.0.0.0/0");
-    ip.configure(T0, Change::RemoveRoute { dst, gateway: None }).unwrap();
+    ip.configure(T0, Change::RemoveRoute { dst, gateway: None, metric: None }).unwrap();
     let forge = Forge::to("192.0.2.1");
     let (input, _) = arrive(&mut ip, NEAR, forge.packet());
     let report = report(input);

@@ -6,6 +6,7 @@ use clap::ArgMatches;
 
 use crate::{Context, ExitStatus};
 
+mod arp;
 mod arpcache;
 mod clear;
 mod debug;
@@ -15,6 +16,7 @@ mod host;
 mod ifconfig;
 mod jobs;
 mod kill;
+mod links;
 mod names;
 mod ping;
 mod route;
@@ -24,6 +26,7 @@ mod ss;
 mod stat;
 pub(crate) mod unix;
 mod wait;
+mod words;
 
 /// A word of the shell.
 pub trait Command: Sync {
@@ -43,6 +46,7 @@ pub const ALL: &[&dyn Command] = &[
     &clear::Clear,
     &exit::Exit,
     &debug::Debug,
+    &arp::Arp,
     &arpcache::ArpCache,
     &route::Route,
     &ifconfig::IfConfig,

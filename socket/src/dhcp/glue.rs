@@ -310,7 +310,11 @@ fn default_route(router: Ipv4Addr, iface: IfIndex) -> RouteEntry {
 
 /// Only fails where a person took it away before.
 fn remove_route(now: Instant, route: &RouteEntry, stack: &mut Stack) {
-    let gone = ip::Change::RemoveRoute { dst: route.dst, gateway: route.gateway };
+    let gone = ip::Change::RemoveRoute {
+        dst: route.dst,
+        gateway: route.gateway,
+        metric: Some(route.metric),
+    };
     let _ = stack.configure(now, gone);
 }
 

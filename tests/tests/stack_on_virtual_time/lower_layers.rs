@@ -13,7 +13,9 @@ fn translated() -> World {
     let nat = Nat::new(IfIndex(1), IfIndex(2));
     world.stacks[1].configure(now, Change::Nat(Some(nat))).unwrap();
     let any = "0.0.0.0/0".parse().unwrap();
-    world.stacks[2].configure(now, Change::RemoveRoute { dst: any, gateway: None }).unwrap();
+    world.stacks[2]
+        .configure(now, Change::RemoveRoute { dst: any, gateway: None, metric: None })
+        .unwrap();
     world
 }
 

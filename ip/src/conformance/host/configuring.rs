@@ -49,7 +49,7 @@ impl Host {
     #[track_caller]
     pub fn remove_route(&mut self, dst: &str) {
         let dst = dst.parse().expect("an address with a prefix");
-        self.configure(Change::RemoveRoute { dst, gateway: None });
+        self.configure(Change::RemoveRoute { dst, gateway: None, metric: None });
     }
 }
 

@@ -79,8 +79,8 @@ fn the_next_hop_is_the_neighbour_or_the_gateway() {
     });
     each(|ip| {
         let dst = cidr("0.0.0.0/0");
-        ip.configure(T0, Change::RemoveRoute { dst, gateway: None }).unwrap();
-        ip.configure(T0, Change::RemoveRoute { dst, gateway: None }).unwrap_err();
+        ip.configure(T0, Change::RemoveRoute { dst, gateway: None, metric: None }).unwrap();
+        ip.configure(T0, Change::RemoveRoute { dst, gateway: None, metric: None }).unwrap_err();
         assert_eq!(ip.route(T0, addr("192.0.2.1"), None), Err(Cause::NetworkUnreachable));
         let mut below = Below::default();
         let packet = Packet::from_payload(b"whole");
