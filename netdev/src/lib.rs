@@ -141,8 +141,8 @@ pub use faults::{
 pub use instant::{Instant, sooner};
 #[cfg(target_os = "linux")]
 pub use linux::{
-    Error as LinuxError, Mode as TapMode, PacketOptions, PacketSocket, Tap, TapFacts, TapOptions,
-    namespace, vnet,
+    Error as LinuxError, Macvtap, Mode as TapMode, PacketOptions, PacketSocket, Tap, TapFacts,
+    TapOptions, namespace, vnet,
 };
 pub use loopback::Loopback;
 pub use mac::{Cast, EtherType, MacAddr, ParseMacError};

@@ -109,6 +109,66 @@ pub enum Error {
         name: String,
     },
 
+    /// EOPNOTSUPP on making a macvtap.
+    #[error(
+        "this kernel has no macvtap driver. Try `sudo modprobe macvtap`, or reach the network of \
+         `{nic}` by `--link bridge:{nic}` or `--link packet:{nic}`"
+    )]
+    MacvtapMissing {
+        /// The network card.
+        nic: String,
+    },
+
+    /// EPERM on making a macvtap.
+    #[error(
+        "no permission to make a macvtap on `{nic}` (it needs CAP_NET_ADMIN): let root make it \
+         once, `sudo ip link add link {nic} name macvtap0 type macvtap mode bridge; sudo ip link \
+         set macvtap0 up; sudo chown $USER /dev/tap$(cat /sys/class/net/macvtap0/ifindex)`, and \
+         use `--link macvtap:macvtap0`"
+    )]
+    MayNotMakeMacvtap {
+        /// The network card.
+        nic: String,
+    },
+
+    /// EINVAL or EBUSY on making a macvtap.
+    #[error(
+        "`{nic}` takes no macvtap ({cause}): it must be an Ethernet, and neither a port of a \
+         bridge nor of a bond"
+    )]
+    NoMacvtapOn {
+        /// The network card.
+        nic: String,
+        /// What the kernel said.
+        cause: io::Error,
+    },
+
+    /// The device of a macvtap is missing, or is another's.
+    #[error(
+        "/dev/tap{index} is missing or belongs to an interface of another network namespace: the \
+         device of the macvtap `{name}` has to be made by hand, `sudo rm -f /dev/tap{index}; sudo \
+         mknod /dev/tap{index} c $(tr : ' ' < /sys/class/net/{name}/tap{index}/dev)`. An `index` \
+         that no other namespace has, given to `ip link add`, avoids it"
+    )]
+    MacvtapNode {
+        /// The interface.
+        name: String,
+        /// Its number.
+        index: i32,
+    },
+
+    /// EACCES on opening the device of a macvtap.
+    #[error(
+        "no permission to open /dev/tap{index}, the device of the macvtap `{name}`: `sudo chown \
+         $USER /dev/tap{index}`, or run as root"
+    )]
+    MacvtapDenied {
+        /// The interface.
+        name: String,
+        /// Its number.
+        index: i32,
+    },
+
     /// unshare refused to make a user namespace, or made one without privileges in it.
     #[error(
         "this system does not let ordinary users make a network of their own (user namespaces: \

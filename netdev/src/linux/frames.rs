@@ -282,6 +282,13 @@ impl Frames {
         Some(packet)
     }
 
+    /// Looks whether the interface is still there, where no error tells.
+    pub(super) fn check(&mut self) {
+        if !self.exists() {
+            self.failed(&io::Error::from_raw_os_error(libc::ENOLINK));
+        }
+    }
+
     fn lost(&mut self, reason: DropReason) -> Result<(), Packet> {
         self.stats.drops.add(reason);
         Ok(())

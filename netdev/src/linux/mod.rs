@@ -19,6 +19,7 @@ mod error;
 mod exchange;
 mod format;
 mod frames;
+mod macvtap;
 pub mod namespace;
 mod netlink;
 mod packet_socket;
@@ -27,5 +28,6 @@ mod tap;
 pub mod vnet;
 
 pub use error::Error;
+pub use macvtap::Macvtap;
 pub use packet_socket::{PacketOptions, PacketSocket};
 pub use tap::{Mode, Tap, TapFacts, TapOptions};

@@ -10,6 +10,10 @@ use super::sys;
 
 /// `VETH_INFO_PEER` of linux/veth.h.
 const VETH_INFO_PEER: u16 = 1;
+/// `IFLA_MACVLAN_MODE` of linux/if_link.h.
+const IFLA_MACVLAN_MODE: u16 = 1;
+/// `MACVLAN_MODE_BRIDGE`: macvtaps on the same card reach each other.
+const MACVLAN_MODE_BRIDGE: u32 = 4;
 /// Bytes of `struct nlmsghdr`.
 const HEADER: usize = 16;
 
@@ -34,6 +38,54 @@ pub(super) fn add_veth(name: &str, mtu: usize, there: BorrowedFd<'_>) -> io::Res
         });
     });
     request.send()
+}
+
+/// Makes a macvtap `name` in bridge mode on the interface of number `lower`. Its Ethernet address is
+/// the kernel's choice.
+pub(super) fn add_macvtap(name: &str, lower: i32) -> io::Result<()> {
+    let create = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+    let mut request = Request::new(libc::RTM_NEWLINK, create);
+    request.put(&link(0));
+    request.text(libc::IFLA_IFNAME, name);
+    request.attribute(libc::IFLA_LINK, &lower.to_ne_bytes());
+    request.nest(libc::IFLA_LINKINFO, |info| {
+        info.text(libc::IFLA_INFO_KIND, "macvtap");
+        info.nest(libc::IFLA_INFO_DATA, |data| {
+            data.attribute(IFLA_MACVLAN_MODE, &MACVLAN_MODE_BRIDGE.to_ne_bytes());
+        });
+    });
+    request.send()
+}
+
+/// Of what kind the interface of number `index` is (`ip -d link` shows it): `veth`, `macvtap`;
+/// `None` for a card of the machine.
+pub(super) fn kind(index: i32) -> io::Result<Option<String>> {
+    let mut request = Request::new(libc::RTM_GETLINK, 0);
+    request.put(&link(index));
+    let answer = request.ask(&sys::route_socket()?)?;
+    Ok(kind_in(&answer).map(|kind| String::from_utf8_lossy(kind).into_owned()))
+}
+
+/// The kind in an RTM_NEWLINK message.
+fn kind_in(message: &[u8]) -> Option<&[u8]> {
+    let attributes = message.get(HEADER + 16..)?;
+    let info = find(attributes, libc::IFLA_LINKINFO)?;
+    find(info, libc::IFLA_INFO_KIND)?.strip_suffix(&[0])
+}
+
+/// The value of the first attribute of this kind.
+fn find(mut attributes: &[u8], kind: u16) -> Option<&[u8]> {
+    /// The upper bits of a kind say how its value is laid out (NLA_F_NESTED).
+    const KIND: u16 = 0x3fff;
+    loop {
+        let (head, _) = attributes.split_first_chunk::<4>()?;
+        let len = usize::from(u16::from_ne_bytes([head[0], head[1]]));
+        let value = attributes.get(4..len)?;
+        if u16::from_ne_bytes([head[2], head[3]]) & KIND == kind {
+            return Some(value);
+        }
+        attributes = attributes.get(len.next_multiple_of(4)..)?;
+    }
 }
 
 /// Gives the interface of number `index` an address, and the route to its network.
@@ -119,21 +171,41 @@ impl Request {
         self.send_on(&sys::route_socket()?)
     }
 
-    fn send_on(mut self, mut socket: &File) -> io::Result<()> {
+    fn send_on(self, socket: &File) -> io::Result<()> {
+        acknowledged(&self.exchange(socket)?)
+    }
+
+    /// Sends it and gives the message that the kernel answers with.
+    fn ask(self, socket: &File) -> io::Result<Vec<u8>> {
+        let answer = self.exchange(socket)?;
+        match kind_of(&answer) {
+            Some(libc::NLMSG_ERROR) => acknowledged(&answer).map(|()| Vec::new()),
+            _ => Ok(answer),
+        }
+    }
+
+    fn exchange(mut self, mut socket: &File) -> io::Result<Vec<u8>> {
+        /// What the kernel keeps its own messages below (NLMSG_GOODSIZE), twice.
+        const ROOM: usize = 16 << 10;
         let len = self.0.len() as u32;
         self.0[..4].copy_from_slice(&len.to_ne_bytes());
         socket.write_all(&self.0)?;
-        let mut answer = [0; 4096];
+        let mut answer = vec![0; ROOM];
         let len = socket.read(&mut answer)?;
-        acknowledged(&answer[..len])
+        answer.truncate(len);
+        Ok(answer)
     }
+}
+
+/// The kind of a message, from its header.
+fn kind_of(message: &[u8]) -> Option<i32> {
+    message.get(4..6).map(|kind| i32::from(u16::from_ne_bytes([kind[0], kind[1]])))
 }
 
 /// `struct nlmsgerr` behind the header: a negative errno, or zero for "done".
 fn acknowledged(answer: &[u8]) -> io::Result<()> {
-    let kind = answer.get(4..6).map(|kind| u16::from_ne_bytes([kind[0], kind[1]]));
     let word = answer.get(HEADER..HEADER + 4);
-    match (kind.map(i32::from), word) {
+    match (kind_of(answer), word) {
         (Some(libc::NLMSG_ERROR), Some(word)) => {
             match i32::from_ne_bytes([word[0], word[1], word[2], word[3]]) {
                 0 => Ok(()),
@@ -155,6 +227,24 @@ mod tests {
         let text = [9u16.to_ne_bytes(), 1u16.to_ne_bytes()].concat();
         let nest = [16u16.to_ne_bytes(), 18u16.to_ne_bytes()].concat();
         assert_eq!(request.0[HEADER..], [&nest[..], &text, b"veth\0\0\0\0"].concat());
+    }
+
+    #[test]
+    fn a_kind_is_found_among_other_attributes_and_broken_ones_are_none() {
+        let mut message = Request::new(libc::RTM_NEWLINK, 0);
+        message.put(&link(7));
+        message.text(libc::IFLA_IFNAME, "v0");
+        message.nest(libc::IFLA_LINKINFO | 1 << 15, |info| {
+            info.attribute(3, &[1, 2, 3, 4, 5]);
+            info.text(libc::IFLA_INFO_KIND, "veth");
+        });
+        assert_eq!(kind_in(&message.0), Some(&b"veth"[..]));
+        for len in 0..message.0.len() {
+            assert_eq!(kind_in(&message.0[..len]), None, "{len}");
+        }
+        message.0[HEADER + 16] = 0;
+        message.0[HEADER + 17] = 0;
+        assert_eq!(kind_in(&message.0), None, "an attribute without a length");
     }
 
     #[test]

@@ -23,11 +23,14 @@ pub struct PacketOptions {
     /// control (PACKET_QDISC_BYPASS). Right for veth, which has no queue of its own: the kernel
     /// puts a black hole in that place for some time after the cable got its second end.
     pub bypass_queue: bool,
+    /// Whether to have the interface pass frames to every Ethernet address, not only to its own
+    /// (PACKET_MR_PROMISC): on a network card, for a stack with an address of its own.
+    pub promiscuous: bool,
 }
 
 impl Default for PacketOptions {
     fn default() -> PacketOptions {
-        PacketOptions { vnet_hdr: true, bypass_queue: false }
+        PacketOptions { vnet_hdr: true, bypass_queue: false, promiscuous: false }
     }
 }
 
@@ -86,6 +89,10 @@ impl PacketSocket {
                 _ => Error::System { doing: format!("find {name}"), cause },
             })?;
         let mtu = prepare(&socket, &options)
+            .and_then(|()| match options.promiscuous {
+                true => sys::set_promiscuous(socket.as_fd(), index),
+                false => Ok(()),
+            })
             .and_then(|()| sys::bind_packet(socket.as_fd(), index))
             .and_then(|()| sys::mtu(socket.as_fd(), name))
             .map_err(Error::system(format!("open a packet socket on {name}")))?;

@@ -214,6 +214,22 @@ pub(super) fn bind_packet(fd: BorrowedFd<'_>, index: i32) -> io::Result<()> {
     check(unsafe { libc::bind(fd.as_raw_fd(), ptr::from_ref(&address).cast(), len) }).map(drop)
 }
 
+/// Has the interface pass frames to every Ethernet address for as long as the socket lives
+/// (packet(7), PACKET_MR_PROMISC).
+pub(super) fn set_promiscuous(fd: BorrowedFd<'_>, index: i32) -> io::Result<()> {
+    // SAFETY: a plain C struct of integers; all zeros is valid.
+    let mut request: libc::packet_mreq = unsafe { mem::zeroed() };
+    request.mr_ifindex = index;
+    request.mr_type = libc::PACKET_MR_PROMISC as _;
+    let len = mem::size_of_val(&request) as libc::socklen_t;
+    let (level, name) = (libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP);
+    // SAFETY: the value and its length belong together and outlive the call.
+    let result = unsafe {
+        libc::setsockopt(fd.as_raw_fd(), level, name, ptr::from_ref(&request).cast(), len)
+    };
+    check(result).map(drop)
+}
+
 /// setsockopt with one int.
 pub(super) fn set_option(fd: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
     let len = mem::size_of_val(&value) as libc::socklen_t;

@@ -233,7 +233,8 @@ fn explain(cause: io::Error, name: &str, mode: Mode) -> Error {
     }
 }
 
-fn set_offload(file: &File, wanted: bool) -> io::Result<Offload> {
+/// Agrees with the kernel on what is left out, or that nothing is.
+pub(super) fn set_offload(file: &File, wanted: bool) -> io::Result<Offload> {
     let set = |flags| sys::tun_set(file.as_fd(), TunSetting::Offload, flags);
     if !wanted {
         // A persistent interface keeps what its last user could take, and without a header

@@ -236,7 +236,8 @@ fn make_stack_end(config: &KernelEndConfig, here: &File) -> Result<PacketSocket,
     sys::control_socket()
         .and_then(|fd| sys::set_flags(fd.as_fd(), name, libc::IFF_UP | libc::IFF_NOARP, 0))
         .map_err(Error::system(format!("bring up the stack's end of {name}")))?;
-    PacketSocket::open(name, PacketOptions { vnet_hdr: config.vnet_hdr, bypass_queue: true })
+    let vnet_hdr = config.vnet_hdr;
+    PacketSocket::open(name, PacketOptions { vnet_hdr, bypass_queue: true, promiscuous: false })
 }
 
 fn set_up(config: &KernelEndConfig) -> Result<KernelEnd, Error> {

@@ -118,6 +118,31 @@ fn what_leaves_by_the_interface_is_not_received() {
     assert!(kernels_end.receive(NOW).is_none());
 }
 
+/// A cable passes every frame anyhow; a card only does when the kernel has told it to.
+#[test]
+fn a_card_is_told_to_pass_frames_for_other_addresses_as_long_as_it_is_open() {
+    if !crate::in_namespace!() {
+        return;
+    }
+    let _cable = make_veth(&exchange::config(false)).unwrap();
+    let is_promiscuous = || {
+        let shown = std::process::Command::new("ip").args(["-d", "link", "show", "tap0"]).output();
+        let shown = String::from_utf8(shown.unwrap().stdout).unwrap();
+        assert!(shown.contains("promiscuity "), "{shown}");
+        !shown.contains("promiscuity 0")
+    };
+    let open = |promiscuous| {
+        PacketSocket::open("tap0", PacketOptions { promiscuous, ..PacketOptions::default() })
+    };
+    let quiet = open(false).unwrap();
+    assert!(!is_promiscuous());
+    let card = open(true).unwrap();
+    assert!(is_promiscuous());
+    drop(card);
+    assert!(!is_promiscuous());
+    drop(quiet);
+}
+
 /// The kernel moves a tag from the frame into the message about it.
 #[test]
 fn a_vlan_tag_is_noticed() {
