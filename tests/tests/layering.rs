@@ -10,7 +10,7 @@ const LADDER: &[&[&str]] = &[
     &["icmp", "udp", "tcp"],
     &["socket"],
     &["shell"],
-    &["app"],
+    &["app", "scenarios"],
     &["tests"],
 ];
 

@@ -1,0 +1,108 @@
+//! The instructions that a stack takes for one packet are held against a snapshot,
+//! `snapshots/instructions.txt`: none may take over 5 % more. Where more is meant, commit the new
+//! figures with the reason; where there are over 5 % fewer, they are worth committing, so that
+//! they stay:
+//!
+//! ```text
+//! TAPIP_SNAPSHOT=update cargo test -p tests --test instructions
+//! ```
+//!
+//! `cargo run --profile counted -p scenarios -- --top 20 tcp-1-byte-in` shows where they go.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use scenarios::SCENARIOS;
+use scenarios::callgrind::{Compiler, Program, Table};
+
+/// How far a figure may rise, in percent.
+const TOLERANCE: f64 = 5.0;
+/// The same where another compiler has made the code than the figures are of: it is no tighter
+/// than compilers are alike.
+const OF_ANOTHER_COMPILER: f64 = 20.0;
+
+#[test]
+fn no_packet_takes_more_instructions() {
+    let version = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status();
+    if !version.is_ok_and(|status| status.success()) {
+        assert!(!tests::must_run(), "valgrind is not installed");
+        eprintln!("SKIPPED: no_packet_takes_more_instructions: valgrind is not installed");
+        return;
+    }
+    let program = build();
+    let names: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+    let figures = program.count_all(&names).unwrap_or_else(|why| panic!("{why:#}"));
+    let compiler = Compiler::here().expect("rustc");
+    let rows = names.into_iter().map(str::to_string).zip(figures).collect();
+    let is = Table { compiler, rows };
+
+    let file = tests::workspace().join("tests/snapshots/instructions.txt");
+    if std::env::var("TAPIP_SNAPSHOT").is_ok_and(|value| value == "update") {
+        std::fs::write(&file, is.to_string()).expect("the snapshot is written");
+        return;
+    }
+    let was = std::fs::read_to_string(&file).expect("the snapshot");
+    let was = Table::read(&was).expect("a table of figures");
+    hold(&was, &is);
+}
+
+/// What is counted has a profile of its own, and lies beside this test.
+fn build() -> Program {
+    let me = std::env::current_exe().expect("the path of this test");
+    let target = me.ancestors().nth(3).expect("TARGET/PROFILE/deps/TEST");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--offline", "--profile", "counted", "--package", "scenarios"])
+        .arg("--manifest-path")
+        .arg(tests::workspace().join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(target)
+        .status()
+        .expect("cargo runs");
+    assert!(status.success(), "the scenarios could not be built");
+    Program::at(target.join(Path::new("counted/scenario")))
+}
+
+fn hold(was: &Table, is: &Table) {
+    if !was.compiler.is_for_the_same_processor(&is.compiler) {
+        eprintln!(
+            "NOTHING HELD: the figures are of {}, not of {}\n{is}",
+            was.compiler, is.compiler
+        );
+        return;
+    }
+    let tolerance = if was.compiler == is.compiler {
+        TOLERANCE
+    } else {
+        eprintln!(
+            "{tolerance} % allowed: the figures are of {}, not of {}",
+            was.compiler,
+            is.compiler,
+            tolerance = OF_ANOTHER_COMPILER
+        );
+        OF_ANOTHER_COMPILER
+    };
+    let mut worse = Vec::new();
+    for (name, figure) in &is.rows {
+        let Some(before) = was.figure(name) else {
+            worse.push(format!("{name}: {figure}, and no figure is committed"));
+            continue;
+        };
+        let change = (*figure as f64 / before as f64 - 1.0) * 100.0;
+        let line = format!("{name}: {before} -> {figure} ({change:+.1} %)");
+        println!("{line}");
+        if change > tolerance {
+            worse.push(line);
+        } else if change < -tolerance {
+            println!("    worth committing: TAPIP_SNAPSHOT=update");
+        }
+    }
+    let gone = was.rows.iter().filter(|(name, _)| is.figure(name).is_none());
+    worse.extend(gone.map(|(name, _)| format!("{name}: there is none any more")));
+    assert!(
+        worse.is_empty(),
+        "not what tests/snapshots/instructions.txt allows:\n{}\nif that is meant, say why and update it: \
+         TAPIP_SNAPSHOT=update cargo test -p tests --test instructions",
+        worse.join("\n")
+    );
+}
