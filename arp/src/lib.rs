@@ -121,3 +121,4 @@ pub use cache::Cache;
 pub use config::Config;
 pub use drop_reason::DropReason;
 pub use static_table::StaticTable;
+pub use wire::{Message, Operation};

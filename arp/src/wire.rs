@@ -10,26 +10,34 @@ use crate::DropReason;
 /// Bytes of a packet about Ethernet and IPv4. What follows in a frame is padding.
 pub(crate) const LEN: usize = 28;
 
-/// What a packet asks or says.
+/// What an ARP packet asks or says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Message {
-    pub(crate) operation: Operation,
-    pub(crate) sender_mac: MacAddr,
-    pub(crate) sender: Ipv4Addr,
-    pub(crate) target_mac: MacAddr,
-    pub(crate) target: Ipv4Addr,
+pub struct Message {
+    /// Whether it asks or answers.
+    pub operation: Operation,
+    /// Who sends it.
+    pub sender_mac: MacAddr,
+    /// The address that the sender has; unspecified in a probe (RFC 5227 §1.1).
+    pub sender: Ipv4Addr,
+    /// To whom it answers; of a question that is yet to be found out.
+    pub target_mac: MacAddr,
+    /// Who is asked for, or answered.
+    pub target: Ipv4Addr,
 }
 
+/// Whether an ARP packet asks or answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
+pub enum Operation {
+    /// Who has the target's address?
     Request,
+    /// The sender has it.
     Reply,
 }
 
 impl Message {
     /// Reads a packet, with the checks that RFC 826's "Packet Reception" asks for in its order:
     /// hardware, its length, protocol, its length, and (last there) the operation.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Message, DropReason> {
+    pub fn parse(bytes: &[u8]) -> Result<Message, DropReason> {
         let arp = ArpPacketSlice::from_slice(bytes).map_err(|_| DropReason::Truncated)?;
         if arp.hw_addr_type() != ArpHardwareId::ETHERNET {
             return Err(DropReason::Hardware);
@@ -56,7 +64,7 @@ impl Message {
     }
 
     /// The packet, ready for a frame.
-    pub(crate) fn packet(&self) -> Packet {
+    pub fn packet(&self) -> Packet {
         let mut bytes = [0; LEN];
         bytes[..2].copy_from_slice(&ArpHardwareId::ETHERNET.0.to_be_bytes());
         bytes[2..4].copy_from_slice(&EtherType::IPV4.0.to_be_bytes());
@@ -75,7 +83,7 @@ impl Message {
     }
 
     /// The question who has `target`.
-    pub(crate) fn request(mac: MacAddr, sender: Ipv4Addr, target: Ipv4Addr) -> Message {
+    pub fn request(mac: MacAddr, sender: Ipv4Addr, target: Ipv4Addr) -> Message {
         Message {
             operation: Operation::Request,
             sender_mac: mac,
@@ -87,7 +95,7 @@ impl Message {
 
     /// The answer to this request: "I have what you ask for, at `mac`" (RFC 826: swap hardware
     /// and protocol fields, put the local hardware and protocol addresses in the sender's).
-    pub(crate) fn answer(&self, mac: MacAddr) -> Message {
+    pub fn answer(&self, mac: MacAddr) -> Message {
         Message {
             operation: Operation::Reply,
             sender_mac: mac,

@@ -127,6 +127,7 @@ mod random;
 mod segment;
 mod tracer;
 mod unix_link;
+mod watch;
 mod wire;
 
 pub use api::{Capabilities, Device, DropReason, Interest, LinkState, Medium, Stats};
@@ -151,4 +152,5 @@ pub use port::{Frame, Port};
 pub use random::Random;
 pub use tracer::{TraceSink, Tracer};
 pub use unix_link::{UnixLink, UnixLinkError};
+pub use watch::Watcher;
 pub use wire::{Wire, WireConfig, WireEnd};

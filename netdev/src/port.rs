@@ -5,8 +5,8 @@ use tracing::trace;
 use crate::ethernet::{self, HEADER_LEN, Header};
 use crate::segment::{payload_len, segment};
 use crate::{
-    Capabilities, Cast, Checksum, Counts, Device, DropReason, EtherType, Instant, MacAddr, Medium,
-    Packet, Segmentation, Stats, sooner,
+    Capabilities, Cast, Checksum, Counts, Device, Direction, DropReason, EtherType, Instant,
+    MacAddr, Medium, Packet, Segmentation, Stats, Watcher, sooner,
 };
 
 /// Frames that one call of [`Port::receive`] looks at. A flood of frames for others must not hold
@@ -27,6 +27,7 @@ pub struct Port {
     drops: Counts<DropReason>,
     /// When [`Port::receive`] stopped with frames still waiting.
     unfinished: Option<Instant>,
+    watchers: Vec<Box<dyn Watcher>>,
 }
 
 /// What [`Port::receive`] gives: the content of a frame that is for us.
@@ -44,7 +45,14 @@ impl Port {
     /// Makes a port with the address `mac`, which means nothing on a medium without link headers.
     pub fn new(device: Box<dyn Device>, mac: MacAddr) -> Port {
         let capabilities = device.capabilities();
-        Port { device, capabilities, mac, drops: Counts::default(), unfinished: None }
+        Port {
+            device,
+            capabilities,
+            mac,
+            drops: Counts::default(),
+            unfinished: None,
+            watchers: Vec::new(),
+        }
     }
 
     /// The next frame for us, or `None` until something happens again.
@@ -52,6 +60,7 @@ impl Port {
         self.unfinished = None;
         for _ in 0..FRAMES_A_CALL {
             let mut packet = self.device.receive(now)?;
+            self.show(now, Direction::Rx, &packet);
             match self.admit(&packet) {
                 Ok((cast, ethertype)) => {
                     packet.strip(ethernet::header_len(self.capabilities.medium));
@@ -131,6 +140,22 @@ impl Port {
         sooner(self.unfinished, self.device.poll_at())
     }
 
+    /// Lets somebody look on from now on, until [`Watcher::is_over`].
+    pub fn watch(&mut self, watcher: Box<dyn Watcher>) {
+        self.watchers.retain(|watcher| !watcher.is_over());
+        self.watchers.push(watcher);
+    }
+
+    fn show(&mut self, now: Instant, direction: Direction, packet: &Packet) {
+        if self.watchers.is_empty() {
+            return;
+        }
+        self.watchers.retain(|watcher| !watcher.is_over());
+        for watcher in &mut self.watchers {
+            watcher.saw(now, direction, self.capabilities.medium, packet);
+        }
+    }
+
     fn admit(&self, packet: &[u8]) -> Result<(Cast, EtherType), DropReason> {
         match self.capabilities.medium {
             Medium::Ethernet => {
@@ -175,6 +200,7 @@ impl Port {
             Medium::Ip => {}
         }
         trace!(device = self.device.name(), ?ethertype, ?dst, len = packet.len(), "sent");
+        self.show(now, Direction::Tx, &packet);
         if let Err(packet) = self.device.transmit(now, packet) {
             self.drop(DropReason::QueueFull, &packet);
         }

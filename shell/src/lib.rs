@@ -10,7 +10,7 @@
 //!  netdev
 //! ```
 //!
-//! A person's, or a script's, way into a running stack: commands over its sockets (`ping`, `snc`,
+//! A person's, or a script's, way into a running stack: commands over its sockets (`ping`, `nc`,
 //! `serve`) and over the views that it gives of itself (`arpcache`, `route`, `ifconfig`, `ss`,
 //! `stat`). It knows no layer but through [`socket::Net`].
 //!
@@ -62,6 +62,7 @@ mod status;
 mod sys;
 mod table;
 mod terminal;
+pub mod traceroute;
 mod waiter;
 
 pub use complete::completions;

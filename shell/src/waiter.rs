@@ -54,6 +54,16 @@ impl Waiter<'_> {
         self.poller.add(socket, 1, only_errors, Mode::Edge)
     }
 
+    /// A second socket that becomes readable ends a wait as well.
+    pub(crate) fn also(&self, socket: &impl Pollable) -> io::Result<()> {
+        self.poller.add(socket, 1, Interest::READABLE, Mode::Level)
+    }
+
+    /// Ends a wait of another thread, or the next one, as if the time were over.
+    pub(crate) fn wake(&self) {
+        self.poller.notify();
+    }
+
     /// Waits at most `timeout`; `None`: for ever.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<Waited> {
         if self.interrupt.is_raised() {
@@ -72,12 +82,15 @@ impl Waiter<'_> {
 pub(crate) fn connect(
     net: &Net,
     addr: SocketAddr,
+    options: &ConnectOptions,
     interrupt: &Interrupt,
 ) -> io::Result<Option<TcpStream>> {
-    let stream = TcpStream::connect_nonblocking(net, addr, &ConnectOptions::default())?;
+    let stream = TcpStream::connect_nonblocking(net, addr, options)?;
     let waiter = Waiter::with_interest(net, &stream, interrupt, Interest::WRITABLE)?;
-    if waiter.wait(None)? == Waited::Interrupted {
-        return Ok(None);
+    match waiter.wait(options.timeout)? {
+        Waited::Interrupted => return Ok(None),
+        Waited::TimedOut => return Err(io::ErrorKind::TimedOut.into()),
+        Waited::Ready => {}
     }
     if let Some(error) = stream.take_error()? {
         return Err(error);

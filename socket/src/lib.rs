@@ -36,7 +36,8 @@
 //!   Beside it: `dhcp` (addresses from a server, and the stack follows them) and `dns` (names), two
 //!   state machines that use its sockets.
 //!   Its parts: `calls.rs` (what sockets call), `raw.rs` (raw sockets, which have no layer of
-//!   their own), `configure.rs` and `views.rs` (changed and seen by persons), `links.rs`.
+//!   their own), `configure.rs` and `views.rs` (changed and seen by persons), `watch.rs` (packets
+//!   looked at while they pass), `links.rs`.
 //! - [`Net`] (`net.rs`) is a running stack: `core.rs` and `locked.rs` (the lock, how threads wait, and how
 //!   they are woken), `stack_clock.rs`, `event_loop.rs`, `waiters.rs`, `bell.rs`, and `sys.rs` with the system calls.
 //! - [`TcpListener`], [`TcpStream`], [`UdpSocket`], [`RawSocket`] have the shape of `std::net`,
@@ -165,6 +166,7 @@ mod testing;
 mod udp_socket;
 mod views;
 mod waiters;
+mod watch;
 
 pub use calls::RawOutput;
 pub use claims::{AddressClaim, ClaimState};
@@ -181,3 +183,4 @@ pub use tcp_stream::{ConnectOptions, TcpStream};
 pub use udp_socket::UdpSocket;
 pub use views::{InterfaceView, LayerCounters};
 pub use waiters::Key;
+pub use watch::{Seen, Wanted, Watch, WatchCounts};

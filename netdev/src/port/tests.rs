@@ -42,6 +42,35 @@ fn arp_and_ipv4_go_up_without_their_header_which_can_be_brought_back() {
 }
 
 #[test]
+fn a_watcher_sees_both_ways_and_what_is_for_others_until_it_is_over() {
+    use std::sync::mpsc::{Sender, channel};
+
+    struct Eyes(Sender<(Direction, usize)>, std::sync::Arc<()>);
+    impl Watcher for Eyes {
+        fn saw(&mut self, _: Instant, direction: Direction, _: Medium, packet: &Packet) {
+            self.0.send((direction, packet.len())).unwrap();
+        }
+        fn is_over(&self) -> bool {
+            std::sync::Arc::strong_count(&self.1) == 1
+        }
+    }
+
+    let (mut port, mut far) = port();
+    let (seen, sees) = channel();
+    let wanted = std::sync::Arc::new(());
+    port.watch(Box::new(Eyes(seen, wanted.clone())));
+    far.transmit(Instant::ZERO, frame(PEER, PEER, 0x0800, b"foreign")).unwrap();
+    far.transmit(Instant::ZERO, frame(OWN, PEER, 0x0800, b"E")).unwrap();
+    assert!(port.receive(Instant::ZERO).is_some());
+    port.transmit(Instant::ZERO, PEER, EtherType::IPV4, Packet::from_payload(b"out"));
+    let all: Vec<_> = sees.try_iter().collect();
+    assert_eq!(all, [(Direction::Rx, 21), (Direction::Rx, 15), (Direction::Tx, 17)]);
+    drop(wanted);
+    port.transmit(Instant::ZERO, PEER, EtherType::IPV4, Packet::from_payload(b"out"));
+    assert_eq!(sees.recv(), Err(std::sync::mpsc::RecvError), "the watcher is gone");
+}
+
+#[test]
 fn every_useless_frame_has_its_reason() {
     let (mut port, mut far) = port();
     let cases = [

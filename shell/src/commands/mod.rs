@@ -8,6 +8,7 @@ use crate::{Context, ExitStatus};
 
 mod arp;
 mod arpcache;
+mod arping;
 mod clear;
 mod debug;
 mod exit;
@@ -18,12 +19,14 @@ mod jobs;
 mod kill;
 mod links;
 mod names;
+mod nc;
+mod netstat;
 mod ping;
 mod route;
 mod serve;
-mod snc;
 mod ss;
 mod stat;
+mod traceroute;
 pub(crate) mod unix;
 mod wait;
 mod words;
@@ -51,10 +54,14 @@ pub const ALL: &[&dyn Command] = &[
     &route::Route,
     &ifconfig::IfConfig,
     &stat::Stat,
+    &netstat::Netstat,
     &host::Host,
     &ping::Ping,
     &ping::Ping2,
-    &snc::Snc,
+    &arping::Arping,
+    &traceroute::Traceroute,
+    &nc::Nc,
+    &nc::Snc,
     &ss::Ss,
     &serve::Serve,
     &jobs::Jobs,

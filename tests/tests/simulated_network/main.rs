@@ -5,3 +5,4 @@ mod lan;
 mod routed;
 mod running;
 mod soak;
+mod traceroute;
