@@ -63,7 +63,12 @@ fn each_router_and_the_destination() {
 
 #[test]
 fn a_network_that_nobody_knows() {
-    assert_eq!(traced("192.0.2.1", |_, _, _| ()), " 1  10.0.1.254  2.000 ms !N  2.000 ms !N\n");
+    // RFC 1812 §5.3.1: the first router counts the hops before it looks for the way.
+    assert_eq!(
+        traced("192.0.2.1", |_, _, _| ()),
+        " 1  10.0.1.254  2.000 ms  2.000 ms\n \
+          2  10.0.1.254  2.000 ms !N  2.000 ms !N\n"
+    );
 }
 
 #[test]
