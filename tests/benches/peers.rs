@@ -1,0 +1,5 @@
+//! Our stack beside others: `cargo bench -p tests --bench peers -- --help`.
+
+fn main() -> std::process::ExitCode {
+    tests::bench::main()
+}
