@@ -44,6 +44,13 @@ fn no_packet_takes_more_instructions() {
     let was = std::fs::read_to_string(&file).expect("the snapshot");
     let was = Table::read(&was).expect("a table of figures");
     hold(&was, &is);
+    for name in ["poll-idle", "tcp-1-byte-in"] {
+        let (few, many) = (is.figure(name), is.figure(&format!("{name}-10000")));
+        let (few, many) = few.zip(many).expect("both are counted");
+        // The idle connections are not looked at: a fifth more is the goal for them in time, where
+        // caches count too.
+        assert!(many <= few + few / 5, "{name}: {few}, and {many} beside 10,000 connections");
+    }
 }
 
 /// What is counted has a profile of its own, and lies beside this test.
@@ -71,17 +78,24 @@ fn hold(was: &Table, is: &Table) {
         );
         return;
     }
-    let tolerance = if was.compiler == is.compiler {
-        TOLERANCE
-    } else {
-        eprintln!(
-            "{tolerance} % allowed: the figures are of {}, not of {}",
-            was.compiler,
-            is.compiler,
-            tolerance = OF_ANOTHER_COMPILER
-        );
-        OF_ANOTHER_COMPILER
-    };
+    let worse = worse(was, is);
+    assert!(
+        worse.is_empty(),
+        "not what tests/snapshots/instructions.txt allows:\n{}\n\
+         if that is meant, say why and update it: \
+         TAPIP_SNAPSHOT=update cargo test -p tests --test instructions",
+        worse.join("\n")
+    );
+}
+
+/// What does not hold any more; prints how all have changed.
+fn worse(was: &Table, is: &Table) -> Vec<String> {
+    let mut tolerance = TOLERANCE;
+    if was.compiler != is.compiler {
+        tolerance = OF_ANOTHER_COMPILER;
+        let (was, is) = (&was.compiler, &is.compiler);
+        eprintln!("{tolerance} % allowed: the figures are of {was}, not of {is}");
+    }
     let mut worse = Vec::new();
     for (name, figure) in &is.rows {
         let Some(before) = was.figure(name) else {
@@ -99,10 +113,28 @@ fn hold(was: &Table, is: &Table) {
     }
     let gone = was.rows.iter().filter(|(name, _)| is.figure(name).is_none());
     worse.extend(gone.map(|(name, _)| format!("{name}: there is none any more")));
-    assert!(
-        worse.is_empty(),
-        "not what tests/snapshots/instructions.txt allows:\n{}\nif that is meant, say why and update it: \
-         TAPIP_SNAPSHOT=update cargo test -p tests --test instructions",
-        worse.join("\n")
-    );
+    worse
+}
+
+#[test]
+fn a_rise_is_found_and_what_is_not_in_both() {
+    let table = |compiler: &str, rows: &[(&str, u64)]| {
+        let mut text = format!("Instructions of a step, {compiler}\n\n");
+        rows.iter().for_each(|(name, figure)| text += &format!("{name} {figure}  about it\n"));
+        Table::read(&text).expect("a table")
+    };
+    let was = table("rustc 1.0, x86_64", &[("rises", 1000), ("stays", 1000), ("falls", 1000)]);
+    assert_eq!(Table::read(&was.to_string()).expect("a table"), was);
+    let rows = [("rises", 1051), ("stays", 1050), ("falls", 1), ("new", 1)];
+    let names = |worse: Vec<String>| -> Vec<String> {
+        worse.iter().filter_map(|line| Some(line.split_once(':')?.0.to_string())).collect()
+    };
+    assert_eq!(names(worse(&was, &table("rustc 1.0, x86_64", &rows))), ["rises", "new"]);
+    assert_eq!(names(worse(&was, &table("rustc 1.1, x86_64", &rows[1..]))), ["new", "rises"]);
+    let (much, little) = ([("rises", 1201)], [("rises", 1200)]);
+    let was = table("rustc 1.0, x86_64", &[("rises", 1000)]);
+    assert_eq!(names(worse(&was, &table("rustc 1.1, x86_64", &much))), ["rises"]);
+    assert!(worse(&was, &table("rustc 1.1, x86_64", &little)).is_empty());
+    let other = table("rustc 1.0, aarch64", &much);
+    assert!(!was.compiler.is_for_the_same_processor(&other.compiler));
 }

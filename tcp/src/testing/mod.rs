@@ -12,6 +12,7 @@
 //!   is true of every TCP against each call and each packet: right checksums, no segment longer
 //!   than the path takes, and no readiness that changes without [`Streams::changed`] saying so;
 //!   a [`World`] adds that no data goes beyond the window that the other side offered.
+//! - [`TimerBench`]: the queue of timers by itself.
 //!
 //! A test that fails prints its seed and every step so far with its virtual time.
 //!
@@ -30,6 +31,7 @@ mod host;
 mod link;
 mod script;
 mod seg;
+mod timers;
 mod windows;
 mod world;
 
@@ -40,4 +42,5 @@ pub use host::{Host, Outbox, Sent};
 pub use link::{Link, LinkConfig};
 pub use script::{PEER, PEER_PORT, Script};
 pub use seg::{Payload, Seg, seg};
+pub use timers::TimerBench;
 pub use world::{Driven, Logged, Pair, Side, World, pattern};

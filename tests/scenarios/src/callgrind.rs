@@ -54,7 +54,7 @@ impl Program {
         run.env_clear()
             .env("GLIBC_TUNABLES", TUNABLES)
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .args(["--tool=callgrind", "--collect-atstart=no", "--quiet"])
+            .args(["--tool=callgrind", "--collect-atstart=no", "--quiet", "--vgdb=no"])
             .arg(format!("--log-file={}", said.display()))
             .arg(format!("--toggle-collect={REGION}"))
             .arg(format!("--callgrind-out-file={}", file.display()))

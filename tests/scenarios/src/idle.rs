@@ -12,7 +12,8 @@ use crate::{Step, counted};
 const A_PORT: usize = 20_000;
 const BATCH: usize = 500;
 
-/// `count` connections from there to here, as (here, there).
+/// Makes `count` connections from there to here, and lets them come to rest; gives both sockets of
+/// each, (here, there).
 pub(crate) fn connections(pair: &mut Pair, count: usize) -> Vec<(Handle, Handle)> {
     let mut all = Vec::with_capacity(count);
     let mut port = 1000;
@@ -38,7 +39,7 @@ pub(crate) fn connections(pair: &mut Pair, count: usize) -> Vec<(Handle, Handle)
     all
 }
 
-/// A poll that finds nothing.
+/// A poll that finds nothing, beside `count` connections.
 pub(crate) fn poll(count: usize) -> Step {
     let mut pair = Pair::new(PLAIN);
     let _ = connections(&mut pair, count);
@@ -48,7 +49,7 @@ pub(crate) fn poll(count: usize) -> Step {
     })
 }
 
-/// A byte on one of many connections.
+/// A byte comes in on one of `count` connections, of which the others are idle.
 pub(crate) fn byte_in(count: usize) -> Step {
     let mut pair = Pair::new(PLAIN);
     let all = connections(&mut pair, count);

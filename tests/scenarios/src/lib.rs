@@ -11,6 +11,7 @@
 pub mod callgrind;
 mod connections;
 mod datagrams;
+pub mod growth;
 mod idle;
 mod pair;
 mod region;
