@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-/// Words that are summed side by side.
+/// Words of 64 bits that are summed side by side.
 const LANES: usize = 8;
 
 /// A sum in progress, in the byte order of the wire.
@@ -29,16 +29,8 @@ impl Sum {
         // enough lanes for vectors of any processor.
         let (words, rest) = bytes.as_chunks::<8>();
         let (rows, words) = words.as_chunks::<LANES>();
-        let (mut whole, mut upper) = ([0u64; LANES], [0u64; LANES]);
-        for row in rows {
-            for ((whole, upper), word) in whole.iter_mut().zip(&mut upper).zip(row) {
-                let word = u64::from_ne_bytes(*word);
-                *whole = whole.wrapping_add(word);
-                *upper += word >> 32;
-            }
-        }
-        let mut whole = whole.into_iter().fold(0, u64::wrapping_add);
-        let mut upper = upper.into_iter().sum::<u64>();
+        // A header is shorter than a row.
+        let (mut whole, mut upper) = if rows.is_empty() { (0, 0) } else { side_by_side(rows) };
         for word in words {
             let word = u64::from_ne_bytes(*word);
             whole = whole.wrapping_add(word);
@@ -94,6 +86,19 @@ impl Sum {
 /// The checksum after one 16-bit word changed from `old` to `new` (RFC 1624 §3, equation 3).
 pub fn update(check: u16, old: u16, new: u16) -> u16 {
     !fold(u64::from(!check) + u64::from(!old) + u64::from(new))
+}
+
+/// The sum of whole words, without carries, and the sum of their upper halves.
+fn side_by_side(rows: &[[[u8; 8]; LANES]]) -> (u64, u64) {
+    let (mut whole, mut upper) = ([0u64; LANES], [0u64; LANES]);
+    for row in rows {
+        for ((whole, upper), word) in whole.iter_mut().zip(&mut upper).zip(row) {
+            let word = u64::from_ne_bytes(*word);
+            *whole = whole.wrapping_add(word);
+            *upper += word >> 32;
+        }
+    }
+    (whole.into_iter().fold(0, u64::wrapping_add), upper.into_iter().sum())
 }
 
 fn fold(mut sum: u64) -> u16 {
