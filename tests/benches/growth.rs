@@ -67,8 +67,12 @@ fn idle_connections() {
         ),
     ] {
         let Some(bytes) = bytes else { continue };
-        let over = if bytes > 200.0 * MIB { "  over the goal of 200 MiB" } else { "" };
         let each = bytes / CONNECTIONS as f64;
+        let over = match (bytes > 200.0 * MIB, each > 1024.0) {
+            (true, _) => "  over the goal of 200 MiB",
+            (_, true) => "  over the goal of 1,024 B",
+            _ => "",
+        };
         println!("{name:<46} {:>7.0} B  {:>6.1} MiB{over}", each, bytes / MIB);
     }
 }

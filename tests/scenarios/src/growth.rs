@@ -43,14 +43,13 @@ impl Idle {
         }
     }
 
-    /// Bytes that TCP says a connection takes: the most that one does.
+    /// Bytes that TCP says a connection takes; the mean of all.
     pub fn accounted(&mut self) -> usize {
         let (now, all) = (self.pair.now, &self.all);
-        self.pair.stack(Side::Here).with_tcp(now, |tcp, _| {
-            let memory =
-                |(here, _): &(Handle, Handle)| tcp.info(now, *here).map(|info| info.memory);
-            all.iter().filter_map(|ends| memory(ends).ok()).max().unwrap_or_default()
-        })
+        let sum: usize = self.pair.stack(Side::Here).with_tcp(now, |tcp, _| {
+            all.iter().map(|(here, _)| tcp.info(now, *here).map_or(0, |info| info.memory)).sum()
+        });
+        sum / all.len()
     }
 }
 
