@@ -54,5 +54,6 @@ pub(crate) fn byte_in(count: usize) -> Step {
     let mut pair = Pair::new(PLAIN);
     let all = connections(&mut pair, count);
     let (here, there) = all[count / 2];
+    pair.no_delay([here, there]);
     byte_in_on(pair, here, there)
 }

@@ -129,12 +129,11 @@ impl Pair {
             .expect("a listener")
     }
 
-    /// Begins to connect to the other side. Nagle's algorithm is off.
+    /// Begins to connect to the other side.
     pub fn connect(&mut self, side: Side, port: u16) -> Handle {
         let (now, peer) = (self.now, (side.other().addr(), port).into());
         self.stack(side).with_tcp(now, |tcp, out| {
             let socket = tcp.open().expect("a socket");
-            tcp.set(now, socket, Setting::NoDelay(true), out).expect("an option");
             assert_eq!(tcp.connect(now, socket, peer, out), Err(SocketError::InProgress));
             socket
         })
@@ -143,20 +142,30 @@ impl Pair {
     /// The connection that has waited longest.
     pub fn accept(&mut self, side: Side, listener: Handle) -> Handle {
         let now = self.now;
-        self.stack(side).with_tcp(now, |tcp, out| {
-            let (socket, _) = tcp.accept(listener).expect("a connection that waits");
-            tcp.set(now, socket, Setting::NoDelay(true), out).expect("an option");
-            socket
-        })
+        let accepted = self.stack(side).with_tcp(now, |tcp, _| tcp.accept(listener));
+        accepted.expect("a connection that waits").0
     }
 
-    /// A connection that `there` has opened: its ends here and there.
+    /// Nagle's algorithm is off from now on, at both ends of a connection. Each has settings of its
+    /// own then.
+    pub fn no_delay(&mut self, ends: [Handle; 2]) {
+        let now = self.now;
+        for (side, socket) in [Side::Here, Side::There].into_iter().zip(ends) {
+            let set = self
+                .stack(side)
+                .with_tcp(now, |tcp, out| tcp.set(now, socket, Setting::NoDelay(true), out));
+            set.expect("an option");
+        }
+    }
+
+    /// A connection that `there` has opened, with Nagle's algorithm off: its ends here and there.
     pub fn connection(&mut self) -> [Handle; 2] {
         let listener = self.listen(Side::Here, 80, 16);
         let there = self.connect(Side::There, 80);
         self.settle();
         let here = self.accept(Side::Here, listener);
         self.close(Side::Here, listener);
+        self.no_delay([here, there]);
         self.settle();
         [here, there]
     }
