@@ -16,7 +16,8 @@ pub enum Setting {
     NoDelay(bool),
     /// Partial segments wait for more, 200 ms at most (TCP_CORK).
     Cork(bool),
-    /// Probes on an idle connection (SO_KEEPALIVE and its three times); `None`: off.
+    /// Probes on an idle connection (SO_KEEPALIVE and its three times); `None`: off. Times under a
+    /// second and a count of zero are [`SocketError::Invalid`](ip::SocketError::Invalid).
     KeepAlive(Option<KeepAlive>),
     /// What close does with unsent data (SO_LINGER): `Some(0)` resets.
     Linger(Option<Duration>),
@@ -133,6 +134,17 @@ pub struct KeepAlive {
     pub interval: Duration,
     /// Unanswered probes before the connection is given up (TCP_KEEPCNT).
     pub count: u32,
+}
+
+impl KeepAlive {
+    /// Linux' least as well. With a time of zero the timer would be due again whenever it has
+    /// fired.
+    const SHORTEST: Duration = Duration::from_secs(1);
+
+    /// Whether probes at these times come one after the other, and there are any.
+    pub(crate) fn are_sound(&self) -> bool {
+        self.idle.min(self.interval) >= KeepAlive::SHORTEST && self.count > 0
+    }
 }
 
 impl Default for KeepAlive {

@@ -43,6 +43,7 @@ fn apply(settings: &mut Settings, setting: Setting, config: &Config) -> Result<(
     match setting {
         Setting::NoDelay(on) => settings.no_delay = on,
         Setting::Cork(on) => settings.cork = on,
+        Setting::KeepAlive(Some(times)) if !times.are_sound() => return Err(SocketError::Invalid),
         Setting::KeepAlive(keep_alive) => settings.keep_alive = keep_alive,
         Setting::Linger(linger) => settings.linger = linger,
         Setting::ReuseAddr(on) => settings.reuse_addr = on,

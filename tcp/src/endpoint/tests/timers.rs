@@ -138,6 +138,31 @@ fn an_idle_connection_is_kept_alive_only_if_asked() {
     script.expect_receive_error(SocketError::TimedOut);
 }
 
+/// With no time between them, probes that data in flight puts off are due again at once, and the
+/// stack never came to rest.
+#[test]
+fn keep_alive_times_of_zero_are_refused() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    let socket = script.current();
+    let least = KeepAlive { idle: SECOND, interval: SECOND, count: 1 };
+    for times in [
+        KeepAlive { idle: Duration::ZERO, ..least },
+        KeepAlive { interval: Duration::ZERO, ..least },
+        KeepAlive { idle: 999 * MS, ..least },
+        KeepAlive { interval: 999 * MS, ..least },
+        KeepAlive { count: 0, ..least },
+    ] {
+        let refused = script.host.set(socket, Setting::KeepAlive(Some(times)));
+        assert_eq!(refused, Err(SocketError::Invalid), "{times:?}");
+    }
+    script.host.set(socket, Setting::KeepAlive(Some(least))).unwrap();
+    script.send(b"x");
+    script.expect(seg("PA").seq(1).data(b"x"));
+    script.wait(10 * SECOND);
+    assert_eq!(script.host.counter("keep-alive probes sent"), 0, "what is in flight asks already");
+}
+
 /// RFC 5482 §4.2: with a user timeout, keep-alive ends a connection by that.
 #[test]
 fn the_user_timeout_takes_the_place_of_the_keep_alive_count() {
