@@ -489,14 +489,16 @@ impl Tcb {
         if !self.may_receive() {
             return Ok(());
         }
-        let end = segment.seq + data.len() as u32;
+        // A SYN that comes again has the number in front of the text.
+        let first = segment.seq + u32::from(segment.flags.contains(Flags::SYN));
+        let end = first + data.len() as u32;
         if self.holder == Holder::Nobody && end.gt(self.rcv.nxt) {
             // RFC 1122 §4.2.2.13: nobody will ever read it.
             self.abort(cx);
             return Err(DropReason::AfterClose);
         }
-        let start = segment.seq.max(self.rcv.nxt);
-        let data = data.get((start - segment.seq) as usize..).unwrap_or_default();
+        let start = first.max(self.rcv.nxt);
+        let data = data.get((start - first) as usize..).unwrap_or_default();
         let room = self.rcv.window().saturating_sub(start - self.rcv.nxt) as usize;
         if segment.flags.contains(Flags::FIN) && data.len() <= room {
             self.rcv.fin = Some(end);

@@ -32,6 +32,9 @@ cases! { ($) opening_cases: Make, Script;
         "Any other control or text should be queued for processing later.";
     Must 4 "RFC 9293 §3.5 (MUST-10)" simultaneous_open
         "A TCP implementation MUST support simultaneous open attempts.";
+    Must 3 "RFC 9293 §3.4" text_behind_a_syn_that_comes_again_keeps_its_place
+        "For sequence number purposes, the SYN is considered to occur before the first actual data \
+         octet of the segment in which it occurs.";
     Must 3 "RFC 9293 §3.5, figure 8" an_old_duplicate_syn_does_no_lasting_harm
         "TCP Peer B, on receiving the RST, returns to the LISTEN state. When the original SYN \
          finally arrives at line 6, the synchronization proceeds normally.";
@@ -162,6 +165,21 @@ fn simultaneous_open(script: &mut Script) {
     script.inject(seg("PA").seq(1).ack(1).data(b"hello"));
     let received = script.receive();
     script.expect_eq("the bytes", &received[..], b"hello");
+}
+
+fn text_behind_a_syn_that_comes_again_keeps_its_place(script: &mut Script) {
+    script.connect();
+    script.inject(seg("S").seq(0).mss(1460));
+    script.expect(seg("SA").seq(0).ack(1));
+    // The other end of a simultaneous open answers, and has something to say already.
+    script.inject(seg("SA").seq(0).ack(1).mss(1460).data(b"hello"));
+    // Whoever does not take it from there takes it when it is sent again.
+    script.inject(seg("A").seq(1).ack(1));
+    script.inject(seg("PA").seq(1).ack(1).data(b"hello, world"));
+    script.expect_state(State::Established);
+    script.drain();
+    let received = script.receive();
+    script.expect_eq("the bytes", &received[..], b"hello, world");
 }
 
 fn an_old_duplicate_syn_does_no_lasting_harm(script: &mut Script) {

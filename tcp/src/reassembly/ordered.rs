@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Reassembly;
 
-/// Memory that a range takes beside its bytes: its place in the map and its allocation.
+/// Memory that a range takes beside its bytes: its place in the map, its allocation,
 /// and its place in the map of spans.
 const OVERHEAD: usize = 96;
 
