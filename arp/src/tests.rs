@@ -21,6 +21,9 @@ pub(crate) const MY_ADDR: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 pub(crate) const PEER_ADDR: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 pub(crate) const OTHER_ADDR: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 3);
 
+/// More polls than this in one wait, and the event loop above would spin.
+const MOST_POLLS: usize = 10_000;
+
 /// What a resolver sent.
 #[derive(Default)]
 pub(crate) struct Sent(pub(crate) Vec<(MacAddr, EtherType, Packet)>);
@@ -84,7 +87,10 @@ impl Bench {
     pub(crate) fn pass(&mut self, time: Duration) -> Vec<Event> {
         let end = self.now + time;
         let mut events = Vec::new();
+        let mut polls = 0;
         while let Some(at) = self.arp.poll_at().filter(|at| *at <= end) {
+            polls += 1;
+            assert!(polls < MOST_POLLS, "poll_at() says {at} for ever");
             self.now = self.now.max(at);
             match self.arp.poll(self.now, &mut self.link) {
                 Event::None => {}

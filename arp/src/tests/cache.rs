@@ -174,6 +174,38 @@ fn all_queues_together_have_a_limit() {
     assert_eq!(bench.count("waiting queue full"), 7);
 }
 
+/// However a datagram ends its wait, there is room for another one afterwards, and for no more.
+#[test]
+fn what_waits_is_counted_exactly() {
+    let config = Config { queue: 2, queue_total: 4, ..Config::default() };
+    let fill = |bench: &mut Bench, dropped: u64| {
+        for host in [40, 41] {
+            for data in [b"1", b"2"] {
+                let _ = bench.send(Ipv4Addr::new(10, 0, 0, host), data);
+            }
+        }
+        assert_eq!(bench.count("waiting queue full"), dropped, "room for four");
+        let _ = bench.send(Ipv4Addr::new(10, 0, 0, 42), b"5");
+        assert_eq!(bench.count("waiting queue full"), dropped + 1, "and for no more");
+    };
+    let mut bench = Bench::cache(config.clone());
+    for data in [b"1", b"2", b"3", b"4"] {
+        let _ = bench.send(PEER_ADDR, data);
+    }
+    assert_eq!(bench.count("waiting queue full"), 2, "displaced");
+    let _ = bench.input(reply(PEER, PEER_ADDR));
+    assert_eq!(bench.link.datagrams().len(), 2, "sent");
+    fill(&mut bench, 2);
+
+    let mut bench = Bench::cache(config);
+    for data in [b"1", b"2"] {
+        let _ = bench.send(PEER_ADDR, data);
+        let _ = bench.send(OTHER_ADDR, data);
+    }
+    assert_eq!(bench.secs(5).len(), 1, "handed back");
+    fill(&mut bench, 0);
+}
+
 /// The default queue holds the 45 fragments of the largest datagram.
 #[test]
 fn no_fragment_of_a_first_large_datagram_is_lost() {

@@ -15,7 +15,10 @@ fn probing() -> Bench {
 fn overhear(bench: &mut Bench, secs: u64) -> (Vec<(Duration, Message)>, Vec<Event>) {
     let (start, end) = (bench.now, bench.now + Duration::from_secs(secs));
     let (mut sent, mut events) = (Vec::new(), Vec::new());
+    let mut polls = 0;
     while let Some(at) = bench.arp.poll_at().filter(|at| *at <= end) {
+        polls += 1;
+        assert!(polls < MOST_POLLS, "poll_at() says {at} for ever");
         bench.now = bench.now.max(at);
         let event = bench.arp.poll(bench.now, &mut bench.link);
         events.extend(Some(event).filter(|event| *event != Event::None));
@@ -127,6 +130,42 @@ fn a_claim_can_be_given_up_and_an_own_address_announced() {
     assert!(sent.iter().all(|(_, message)| *message == request(ME, MY_ADDR, MY_ADDR)));
     let foreign = bench.arp.configure(bench.now, Change::Announce(NEW.into()), &mut bench.link);
     assert!(foreign.is_err());
+}
+
+/// One poll tells of one thing, and of the other when it is asked again.
+#[test]
+fn a_claim_does_not_hide_what_came_back_at_the_same_time() {
+    let mut bench = probing();
+    let mut polls = 0;
+    while bench.arp.poll(bench.now, &mut bench.link) != claimed() {
+        bench.now = bench.arp.poll_at().expect("a claim under way");
+        polls += 1;
+        assert!(polls < 10, "probed for three times");
+    }
+    let when = bench.now;
+
+    // The same seed, the same times.
+    let mut bench = probing();
+    assert_eq!(bench.pass(when - bench.now - Duration::from_millis(1)), []);
+    let _ = bench.send(PEER_ADDR, b"one");
+    bench.set(Change::Flush);
+    bench.now = when;
+    assert_eq!(bench.arp.poll(when, &mut bench.link), claimed());
+    assert!(bench.arp.poll_at().is_some_and(|at| at <= when), "there is more");
+    assert_eq!(bench.arp.poll(when, &mut bench.link), unreachable(&[b"one"]));
+}
+
+#[test]
+fn a_proxy_s_network_has_a_prefix_of_32_bits_at_most() {
+    let mut bench = Bench::cache(Config::default());
+    let addr = IpAddr::from(OTHER_ADDR);
+    for change in [Change::AddProxy(addr, 33), Change::RemoveProxy(addr, 33)] {
+        let refused = bench.arp.configure(bench.now, change, &mut bench.link);
+        assert_eq!(refused, Err(crate::Error::BadAddress(addr)));
+    }
+    bench.set(Change::AddProxy(addr, 32));
+    let _ = bench.input(request(PEER, PEER_ADDR, OTHER_ADDR));
+    assert_eq!(bench.link.arp().len(), 1);
 }
 
 /// RFC 1027 §2.

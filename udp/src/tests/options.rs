@@ -200,6 +200,27 @@ fn the_receive_buffer_bounds_what_waits() {
     assert_eq!(bench.udp.info(socket).unwrap().receive_buffer, 16 << 20);
 }
 
+/// A broadcast is delivered where one of its receivers has room, whichever that is.
+#[test]
+fn a_broadcast_is_delivered_where_one_socket_has_room() {
+    for full in 0..2 {
+        let mut bench = bench();
+        let sockets = [(); 2].map(|()| {
+            let socket = bench.open();
+            set(&mut bench, socket, Setting::ReuseAddr(true));
+            bench.bind(socket, at(ANY, 7)).unwrap();
+            socket
+        });
+        set(&mut bench, sockets[full], Setting::ReceiveBuffer(1));
+        let to = at(Ipv4Addr::BROADCAST, 7);
+        assert!(matches!(bench.arrive(to, b"first"), Input::Delivered));
+        assert!(matches!(bench.arrive(to, b"second"), Input::Delivered));
+        assert_eq!(bench.drain(sockets[full]).len(), 1);
+        assert_eq!(bench.drain(sockets[1 - full]).len(), 2);
+        assert_eq!(bench.count("receive queue full"), 1);
+    }
+}
+
 /// Empty datagrams take memory too.
 #[test]
 fn a_flood_of_empty_datagrams_is_bounded() {
