@@ -161,12 +161,15 @@ impl UnixLink {
 
     /// Two ends that are connected to each other, without a file.
     pub fn pair() -> Result<(UnixLink, UnixLink), UnixLinkError> {
-        let pair = || {
-            let (a, b) = UnixStream::pair()?;
-            Ok((Peer::new(a)?, Peer::new(b)?))
-        };
-        let (a, b) = pair().map_err(UnixLinkError::Pair)?;
-        Ok((UnixLink::new(Role::Pair, Some(a)), UnixLink::new(Role::Pair, Some(b))))
+        let (a, b) = UnixStream::pair().map_err(UnixLinkError::Pair)?;
+        Ok((UnixLink::over(a)?, UnixLink::over(b)?))
+    }
+
+    /// The end of a link over a stream that is connected already: of a socket that another process
+    /// has handed over, or one of a pair. When its peer has left there will be no other.
+    pub fn over(stream: UnixStream) -> Result<UnixLink, UnixLinkError> {
+        let peer = Peer::new(stream).map_err(UnixLinkError::Pair)?;
+        Ok(UnixLink::new(Role::Pair, Some(peer)))
     }
 
     /// The same link by another name than `unix0`.

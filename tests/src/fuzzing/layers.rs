@@ -11,9 +11,10 @@ use ip::{
     Output, Protocol, Quoted, Report, Route, RouteEntry, RouteOrigin, SendError,
 };
 use netdev::{
-    Cast, Checksum, Counter, EtherType, Instant, MacAddr, Medium, Packet, Segmentation,
-    checksum::Sum,
+    Cast, Checksum, Counter, EtherType, Instant, MacAddr, Medium, Packet, Reason as _,
+    Segmentation, checksum::Sum,
 };
+use tcp::testing::pattern;
 use udp::Datagrams;
 
 mod address_resolution;
@@ -115,11 +116,15 @@ fn odd_datagram(choices: &mut Choices<'_>) -> Vec<u8> {
     };
     let mut bytes = match choices.flag() {
         true => forge::datagram(choices, src, dst, protocol, &payload),
-        false => fragment(choices, src, protocol, &payload),
+        false => fragment(choices, src, protocol, payload.len()),
     };
     if choices.one_in(8) {
         let place = choices.below(20);
         bytes[place] = choices.byte();
+        // Where one of the fields changes that say what a fragment carries, it is none of those.
+        if place == 0 || (4..8).contains(&place) {
+            bytes[4] = 0;
+        }
         if choices.flag() {
             forge::fill_ip_checksum(&mut bytes);
         }
@@ -127,21 +132,20 @@ fn odd_datagram(choices: &mut Choices<'_>) -> Vec<u8> {
     bytes
 }
 
-/// A fragment of one of a few datagrams, so that they meet.
-fn fragment(
-    choices: &mut Choices<'_>,
-    src: Ipv4Addr,
-    protocol: Protocol,
-    payload: &[u8],
-) -> Vec<u8> {
+/// The numbers of the datagrams that [`fragment`] makes; no other input has them.
+const IDENTS: std::ops::Range<u16> = 0xf0f0..0xf0f3;
+
+/// A fragment of one of a few datagrams, so that they meet. What it carries is [`pattern`] from
+/// its place on, so that the whole can be known from any way of putting it together.
+fn fragment(choices: &mut Choices<'_>, src: Ipv4Addr, protocol: Protocol, len: usize) -> Vec<u8> {
     let mut ip = crate::probe::Ipv4::new("0.0.0.0", "10.0.0.1", protocol);
     ip.src = src;
-    ip.ident = u16::from(choices.byte() % 3);
+    ip.ident = IDENTS.start + u16::from(choices.byte() % 3);
     let offset = match choices.byte() {
         small @ 0..=199 => u16::from(small % 32),
         _ => choices.word() & 0x1fff,
     };
     ip.fragment = offset | if choices.flag() { 0x2000 } else { 0 };
-    let payload = if choices.flag() { &payload[..payload.len() & !7] } else { payload };
-    ip.bytes(payload)
+    let len = if choices.flag() { len & !7 } else { len };
+    ip.bytes(&pattern(usize::from(offset) * 8, len))
 }

@@ -6,7 +6,7 @@
 //! attacker may who sees every number, but with the bytes that the stream has at that place: who
 //! can see a connection can also write into it, and no TCP can tell (RFC 9293 §7).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -81,6 +81,9 @@ struct Net<'a> {
     now: Instant,
     /// What each stack sent, for the other.
     queues: [VecDeque<Frame>; 2],
+    /// The datagrams of each stack that a bit was flipped in one fragment of: one checksum is over
+    /// all fragments.
+    flipped: BTreeSet<(usize, [u8; 2])>,
     /// Frames that each stack was given.
     given: [u64; 2],
     listeners: [Handle; 2],
@@ -130,6 +133,7 @@ impl<'a> Net<'a> {
             link: [a.0, b.0],
             now: Instant::ZERO,
             queues: Default::default(),
+            flipped: BTreeSet::new(),
             given: [0; 2],
             listeners: two(listeners),
             connections: Vec::new(),

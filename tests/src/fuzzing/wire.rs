@@ -1,9 +1,8 @@
 //! Readers of what comes over a wire that no layer's `input` stands around: headers on their own,
 //! devices, and what describes packets to people.
 
-use std::cell::RefCell;
 use std::io::Write as _;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use ip::Quoted;
@@ -192,31 +191,12 @@ pub fn vnet_header(data: &[u8]) {
 #[cfg(not(target_os = "linux"))]
 pub fn vnet_header(_: &[u8]) {}
 
-thread_local! {
-    /// One listener a thread: a socket file a run would be more work than the run.
-    static LISTENER: RefCell<Option<(UnixListener, std::path::PathBuf)>> = const { RefCell::new(None) };
-}
-
-/// A [`UnixLink`] and the stream that its peer writes to.
-fn link() -> (UnixLink, UnixStream) {
-    LISTENER.with_borrow_mut(|listener| {
-        let (listener, path) = listener.get_or_insert_with(|| {
-            let thread = format!("{:?}", std::thread::current().id());
-            let name = format!("tapip-fuzz-{}-{}", std::process::id(), thread.len());
-            let path = std::env::temp_dir().join(name);
-            let _ = std::fs::remove_file(&path);
-            (UnixListener::bind(&path).expect("a socket file"), path)
-        });
-        let link = UnixLink::connect(path).expect("somebody listens");
-        (link, listener.accept().expect("somebody has connected").0)
-    })
-}
-
 /// [`UnixLink`]: a stream of frames in pieces, as the first byte cuts it. What is framed right
 /// arrives whole and in order, up to the first length that cannot be.
 pub fn unix_link(data: &[u8]) {
     let Some((cut, data)) = data.split_first() else { return };
-    let (mut link, mut peer) = link();
+    let (mut peer, stream) = UnixStream::pair().expect("two sockets");
+    let mut link = UnixLink::over(stream).expect("a link");
     let mut frames = Vec::new();
     for piece in data.chunks(usize::from(*cut) + 1) {
         peer.write_all(piece).expect("room in the socket");

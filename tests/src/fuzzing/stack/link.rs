@@ -36,11 +36,19 @@ impl Net<'_> {
         let place = usize::from(self.choices.word()) % frame.bytes.len();
         if self.choices.flag() {
             frame.bytes.truncate(place.max(1));
-        } else if !frame.flipped {
+        } else if !frame.flipped && self.may_flip(from, &frame.bytes) {
             frame.bytes[place] ^= 1 << self.choices.below(8);
             frame.flipped = true;
         }
         self.queues[from].push_front(frame);
+    }
+
+    /// Whether no other fragment of the same datagram has a bit flipped. From now on one has.
+    fn may_flip(&mut self, from: usize, bytes: &[u8]) -> bool {
+        let fragment = bytes.len() > 21
+            && bytes[12..14] == [8, 0]
+            && (bytes[20] & 0x3f != 0 || bytes[21] != 0);
+        !fragment || self.flipped.insert((from, [bytes[18], bytes[19]]))
     }
 
     /// A router on the way cuts a datagram in two, DF or not.
