@@ -101,6 +101,14 @@ pub enum Event {
         /// Who else uses it.
         mac: MacAddr,
     },
+    /// Another host goes on using one of our own addresses though it was defended (RFC 5227 §2.4
+    /// (b)). It is not answered for any more: whoever gave it must take it out of use.
+    Lost {
+        /// The address.
+        addr: IpAddr,
+        /// Who else uses it.
+        mac: MacAddr,
+    },
 }
 
 /// A change to a resolver.
@@ -110,7 +118,8 @@ pub enum Change {
     /// Answer requests for this address from now on, and ask from it.
     AddAddress(IpAddr),
     /// The same, but only when nobody else on the link has it; [`Event::Claimed`] or
-    /// [`Event::Conflict`] tells some seconds later (RFC 5227 §2.1).
+    /// [`Event::Conflict`] tells some seconds later (RFC 5227 §2.1). An own address goes on being
+    /// used while it is probed for, and until whoever added it takes it away after a conflict.
     ProbeAddress(IpAddr),
     /// Tell everybody on the link that an own address is here (RFC 5227 §2.3).
     Announce(IpAddr),

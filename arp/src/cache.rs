@@ -1,6 +1,6 @@
 //! The cache: asks, remembers, ages, and holds packets back while it asks.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub struct Cache {
     pub(crate) mac: MacAddr,
     pub(crate) config: Config,
     addrs: Vec<Ipv4Addr>,
+    /// When each own address that had to be was last defended.
+    defended: BTreeMap<Ipv4Addr, Instant>,
     pub(crate) table: HashMap<Ipv4Addr, Neighbour, SeededState>,
     /// Not later than the least `until` of the table: a poll that comes too early only computes
     /// it anew, and no send has to look at other entries than its own.
@@ -32,7 +34,6 @@ pub struct Cache {
     waiting: usize,
     /// Datagrams whose entry went away while they waited: the next poll gives them back.
     orphans: Vec<Waiting>,
-    defended: Option<Instant>,
     pub(crate) claims: Claims,
     proxies: Proxies,
     snoop: Snoop,
@@ -50,12 +51,12 @@ impl Cache {
             claims: Claims::new(seed),
             config,
             addrs: Vec::new(),
+            defended: BTreeMap::new(),
             table: HashMap::with_hasher(SeededState::new(seed)),
             next: None,
             tick: 0,
             waiting: 0,
             orphans: Vec::new(),
-            defended: None,
             drops: Counts::default(),
             stats: Counts::default(),
         }
@@ -172,20 +173,36 @@ impl Cache {
         }
     }
 
-    /// Another host speaks from one of our addresses. RFC 5227 §2.4 (c): a host that will not
-    /// give its address up announces it, but no more often than every DEFEND_INTERVAL, or two
-    /// such hosts would never stop.
+    /// Another host speaks from one of our addresses. RFC 5227 §2.4 (b): it is announced once to
+    /// defend it, and given up when that did not help; or (c): announced again and again, but no
+    /// more often than every DEFEND_INTERVAL, or two such hosts would never stop.
     fn conflict(&mut self, now: Instant, message: &Message, link: &mut dyn Link) -> Event {
-        let (addr, mac) = (message.sender, message.sender_mac);
+        let (own, mac) = (message.sender, message.sender_mac);
         self.stats.add(Stat::Conflicts);
-        debug!(%addr, %mac, "address conflict");
-        if self.defended.is_none_or(|last| now - last >= self.config.defend) {
-            self.defended = Some(now);
+        debug!(addr = %own, %mac, "address conflict");
+        let addr = own.into();
+        let last = self.defended.get(&own).copied();
+        if last.is_none_or(|last| now - last >= self.config.defend) {
+            self.defended.insert(own, now);
             self.stats.add(Stat::RequestsOut);
-            let announcement = Message::request(self.mac, addr, addr);
+            let announcement = Message::request(self.mac, own, own);
             link.transmit(now, MacAddr::BROADCAST, EtherType::ARP, announcement.packet());
+            return Event::Conflict { addr, mac };
         }
-        Event::Conflict { addr: addr.into(), mac }
+        if !self.config.yield_address {
+            return Event::Conflict { addr, mac };
+        }
+        self.stats.add(Stat::Lost);
+        self.disown(own);
+        Event::Lost { addr, mac }
+    }
+
+    /// No longer one of our own; whether it was, or was to be.
+    fn disown(&mut self, addr: Ipv4Addr) -> bool {
+        let before = self.addrs.len();
+        self.addrs.retain(|own| *own != addr);
+        self.defended.remove(&addr);
+        self.claims.remove(addr) || self.addrs.len() < before
     }
 }
 
@@ -345,12 +362,7 @@ impl Resolver for Cache {
     ) -> Result<(), Error> {
         match change {
             Change::AddAddress(addr) => self.own(neighbour(addr)?),
-            Change::ProbeAddress(addr) => {
-                let addr = neighbour(addr)?;
-                if !self.addrs.contains(&addr) {
-                    self.probe(now, addr);
-                }
-            }
+            Change::ProbeAddress(addr) => self.probe(now, neighbour(addr)?),
             Change::Announce(addr) => {
                 let own = neighbour(addr)?;
                 if !self.addrs.contains(&own) {
@@ -371,11 +383,7 @@ impl Resolver for Cache {
                 }
             }
             Change::RemoveAddress(addr) => {
-                let gone = neighbour(addr)?;
-                let before = self.addrs.len();
-                self.addrs.retain(|own| *own != gone);
-                let claimed = self.claims.remove(gone);
-                if self.addrs.len() == before && !claimed {
+                if !self.disown(neighbour(addr)?) {
                     return Err(Error::NoEntry(addr));
                 }
             }

@@ -38,6 +38,10 @@ pub struct Config {
     pub proxies: usize,
     /// Between two announcements that defend an address (RFC 5227 §1.1, DEFEND_INTERVAL).
     pub defend: Duration,
+    /// Whether an address is given up when it has been defended and somebody else speaks from it
+    /// again within [`Config::defend`] (RFC 5227 §2.4 (b)); otherwise it is defended for ever, as
+    /// often as that allows ((c): for hosts that others must find where they are).
+    pub yield_address: bool,
 }
 
 impl Default for Config {
@@ -56,6 +60,7 @@ impl Default for Config {
             sightings: 256,
             proxies: 64,
             defend: Duration::from_secs(10),
+            yield_address: true,
         }
     }
 }

@@ -25,5 +25,7 @@ netdev::reasons! {
         Evicted = "entries evicted",
         /// Packets of other hosts from one of our own addresses.
         Conflicts = "address conflicts",
+        /// Own addresses that were given up since defending them did not help.
+        Lost = "addresses given up",
     }
 }

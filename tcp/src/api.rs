@@ -1,6 +1,6 @@
 //! The stream trait: what TCP is to the layers around it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ip::{Cause, Datagram, Handle, Output, Quoted, Readiness, SocketError};
 use netdev::{Counter, Instant};
@@ -119,6 +119,13 @@ pub trait Streams: Send {
 
     /// An ICMP error about a segment that one of these connections sent.
     fn error(&mut self, now: Instant, cause: Cause, quoted: &Quoted, out: &mut dyn Output);
+
+    /// The address `local` is about to be taken out of use because another host has it: its
+    /// connections are reset (RFC 5227 §2.4), and the next calls of their sockets give
+    /// [`SocketError::Aborted`]. Without this they stay until nothing is acknowledged for too long.
+    fn abandon(&mut self, now: Instant, local: IpAddr, out: &mut dyn Output) {
+        let _ = (now, local, out);
+    }
 
     /// Fires timers and sends what was put off. Called when [`Streams::poll_at`] is due and after
     /// each batch of input. Touches only connections that have something to do.

@@ -19,6 +19,7 @@ use crate::time_wait::{Remains, TimeWait};
 use crate::timers::TimerQueue;
 use crate::{Config, DropReason, Settings, State};
 
+mod abandon;
 mod cookies;
 mod input;
 mod opening;

@@ -363,5 +363,6 @@ fn name(event: &Event) -> String {
         Event::Unreachable(packets) => format!("{} unreachable", packets.len()),
         Event::Claimed { addr } => format!("{addr} is ours"),
         Event::Conflict { addr, mac } => format!("conflict: {addr} is used by {mac}"),
+        Event::Lost { addr, mac } => format!("{addr} is given up to {mac}"),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use netdev::{MacAddr, cases};
 
 use super::Make;
-use super::bench::{Bench, MY_ADDR, MY_MAC, OTHER, PEER, PEER_MAC};
+use super::bench::{Bench, MY_ADDR, MY_MAC, OTHER, OTHER_MAC, PEER, PEER_MAC};
 use super::message::Message;
 use crate::Event;
 
@@ -22,6 +22,9 @@ cases! { ($) conflict_cases: Make, Bench;
     Must 3 "RFC 5227 §2.4 (c)" an_address_is_defended_once_in_ten_seconds_at_most
         "Within DEFEND_INTERVAL (10 s) of an earlier conflict, no other defensive announcement is \
          sent: two such hosts would not end.";
+    Must 2 "RFC 5227 §2.4 (b)" an_address_that_is_given_up_is_not_used_any_more
+        "A host that sees a second conflict within DEFEND_INTERVAL either ceases using the address \
+         at once, or holds it, and says which.";
     Ours 1 "RFC 5227 §2.4 (c)" a_conflict_is_answered_with_an_announcement
         "To defend an address is to broadcast one announcement: a request with it as the sender's \
          and as the target's.";
@@ -41,12 +44,26 @@ cases! { ($) conflict_cases: Make, Bench;
 
 fn conflict(bench: &mut Bench, message: Message) {
     let event = bench.input(message);
-    let expected = Event::Conflict { addr: MY_ADDR.into(), mac: PEER_MAC };
-    bench.record.expect_eq("of the packet", event, expected);
+    bench.record.expect_eq("of the packet", event, contested());
+}
+
+fn contested() -> Event {
+    Event::Conflict { addr: MY_ADDR.into(), mac: PEER_MAC }
+}
+
+/// A conflict that may be the second in a row; whether the address was given up for it.
+fn conflict_again(bench: &mut Bench) -> bool {
+    let event = bench.input(Message::request(PEER_MAC, MY_ADDR, MY_ADDR));
+    let lost = event == Event::Lost { addr: MY_ADDR.into(), mac: PEER_MAC };
+    if !lost {
+        bench.record.expect_eq("of the packet", event, contested());
+    }
+    lost
 }
 
 fn a_request_from_our_address_is_a_conflict(bench: &mut Bench) {
     conflict(bench, Message::request(PEER_MAC, MY_ADDR, OTHER));
+    let _ = bench.pass(Duration::from_secs(11));
     conflict(bench, Message::request(PEER_MAC, MY_ADDR, MY_ADDR));
 }
 
@@ -68,7 +85,12 @@ fn announcements(bench: &mut Bench) -> usize {
 fn an_address_is_defended_once_in_ten_seconds_at_most(bench: &mut Bench) {
     let mut last = None;
     for _ in 0..600 {
-        conflict(bench, Message::request(PEER_MAC, MY_ADDR, MY_ADDR));
+        if conflict_again(bench) {
+            // Given up: there is nothing left to defend.
+            let more = announcements(bench);
+            bench.record.expect_eq("announcements", more, 0);
+            break;
+        }
         for _ in 0..announcements(bench) {
             let early = last.is_some_and(|last| bench.now - last < Duration::from_secs(10));
             bench.record.expect("ten seconds at least between two announcements", !early);
@@ -76,6 +98,19 @@ fn an_address_is_defended_once_in_ten_seconds_at_most(bench: &mut Bench) {
         }
         let _ = bench.pass(Duration::from_millis(100));
     }
+}
+
+fn an_address_that_is_given_up_is_not_used_any_more(bench: &mut Bench) {
+    conflict(bench, Message::request(PEER_MAC, MY_ADDR, MY_ADDR));
+    announcements(bench);
+    let _ = bench.pass(Duration::from_secs(1));
+    let lost = conflict_again(bench);
+    let more = announcements(bench);
+    bench.record.expect_eq("announcements", more, 0);
+    let event = bench.input(Message::request(OTHER_MAC, OTHER, MY_ADDR));
+    bench.record.expect_eq("of a question", event, Event::None);
+    let answers = announcements(bench);
+    bench.record.expect_eq("answers, where it is held", answers, usize::from(!lost));
 }
 
 fn a_conflict_is_answered_with_an_announcement(bench: &mut Bench) {

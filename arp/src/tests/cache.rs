@@ -269,23 +269,6 @@ fn a_static_entry_lets_go_what_waits() {
     assert_eq!(bench.link.datagrams(), [(PEER, b"one".to_vec())]);
 }
 
-/// RFC 5227 §2.4 (c).
-#[test]
-fn an_address_is_defended_once_in_ten_seconds() {
-    let mut bench = Bench::cache(Config::default());
-    let mut announced = 0;
-    for _ in 0..20 {
-        let event = bench.input(reply(OTHER, MY_ADDR));
-        assert_eq!(event, Event::Conflict { addr: MY_ADDR.into(), mac: OTHER });
-        for announcement in bench.link.arp() {
-            assert_eq!(announcement, (MacAddr::BROADCAST, request(ME, MY_ADDR, MY_ADDR)));
-            announced += 1;
-        }
-        bench.secs(1);
-    }
-    assert_eq!(announced, 2);
-}
-
 #[test]
 fn a_next_hop_that_no_neighbour_can_have_is_refused() {
     let mut bench = Bench::cache(Config::default());

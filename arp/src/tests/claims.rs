@@ -119,6 +119,77 @@ fn after_ten_conflicts_a_probe_begins_once_a_minute() {
     assert!(bench.arp.poll_at().unwrap() - bench.now <= Duration::from_secs(1));
 }
 
+/// RFC 5227 §2.4 (b): defended once, and given up when that did not help within DEFEND_INTERVAL.
+#[test]
+fn an_address_is_given_up_at_the_second_conflict_in_ten_seconds() {
+    let mut bench = Bench::cache(Config::default());
+    let conflict = |bench: &mut Bench| bench.input(request(PEER, MY_ADDR, OTHER_ADDR));
+    let told = || Event::Conflict { addr: MY_ADDR.into(), mac: PEER };
+    // Ten seconds apart, each is the first.
+    for _ in 0..5 {
+        assert_eq!(conflict(&mut bench), told());
+        assert_eq!(bench.link.arp(), [(MacAddr::BROADCAST, request(ME, MY_ADDR, MY_ADDR))]);
+        bench.secs(10);
+    }
+    assert_eq!(conflict(&mut bench), told());
+    bench.link.arp();
+    bench.secs(9);
+    assert_eq!(conflict(&mut bench), Event::Lost { addr: MY_ADDR.into(), mac: PEER });
+    assert_eq!(bench.link.arp(), [], "not defended again");
+    assert_eq!(conflict(&mut bench), Event::None, "it is the other's");
+    let _ = bench.input(request(PEER, PEER_ADDR, MY_ADDR));
+    assert_eq!(bench.link.arp(), [], "nor answered for");
+    assert_eq!((bench.count("address conflicts"), bench.count("addresses given up")), (7, 1));
+}
+
+/// Two own addresses are defended each on its own.
+#[test]
+fn the_conflict_of_one_address_costs_no_other() {
+    let mut bench = Bench::cache(Config::default());
+    bench.set(Change::AddAddress(NEW.into()));
+    for addr in [MY_ADDR, NEW] {
+        let told = Event::Conflict { addr: addr.into(), mac: PEER };
+        assert_eq!(bench.input(request(PEER, addr, addr)), told);
+        assert_eq!(bench.link.arp(), [(MacAddr::BROADCAST, request(ME, addr, addr))]);
+    }
+}
+
+/// RFC 5227 §2.4 (c): a host that others must find where it is holds its address.
+#[test]
+fn an_address_can_be_held_for_ever() {
+    let mut bench = Bench::cache(Config { yield_address: false, ..Config::default() });
+    let mut announced = 0;
+    for _ in 0..100 {
+        let told = Event::Conflict { addr: MY_ADDR.into(), mac: PEER };
+        assert_eq!(bench.input(request(PEER, MY_ADDR, MY_ADDR)), told);
+        announced += bench.link.arp().len();
+        bench.secs(1);
+    }
+    assert_eq!(announced, 10);
+}
+
+/// An address that is used while it is asked for: for a start that does not wait.
+#[test]
+fn an_own_address_is_used_while_it_is_probed_for() {
+    let mut bench = Bench::cache(Config::default());
+    bench.set(Change::AddAddress(NEW.into()));
+    bench.set(Change::ProbeAddress(NEW.into()));
+    assert_eq!(bench.input(request(PEER, PEER_ADDR, NEW)), Event::None);
+    assert_eq!(bench.link.arp()[0].1.sender, NEW, "answered for");
+    let (sent, events) = overhear(&mut bench, 20);
+    assert_eq!(events, [claimed()]);
+    let asked = |(_, message): &&(Duration, Message)| message.sender.is_unspecified();
+    assert_eq!((sent.iter().filter(asked).count(), sent.len()), (3, 5));
+
+    bench.set(Change::ProbeAddress(NEW.into()));
+    let _ = overhear(&mut bench, 2);
+    let reply = Message { target_mac: ME, target: Ipv4Addr::UNSPECIFIED, ..reply(OTHER, NEW) };
+    assert_eq!(bench.input(reply), Event::Conflict { addr: NEW.into(), mac: OTHER });
+    bench.set(Change::RemoveAddress(NEW.into()));
+    let _ = bench.input(request(PEER, PEER_ADDR, NEW));
+    assert_eq!(bench.link.arp(), []);
+}
+
 #[test]
 fn a_claim_can_be_given_up_and_an_own_address_announced() {
     let mut bench = probing();

@@ -1,6 +1,6 @@
 //! The trait, method by method; what they do is in the files beside this one.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ip::{Cause, Datagram, Handle, Output, Quoted, Readiness, SocketError};
 use netdev::{Counter, Instant, sooner};
@@ -119,6 +119,10 @@ impl Streams for Tcp {
 
     fn error(&mut self, now: Instant, cause: Cause, quoted: &Quoted, out: &mut dyn Output) {
         self.icmp_error(now, cause, quoted, out);
+    }
+
+    fn abandon(&mut self, now: Instant, local: IpAddr, out: &mut dyn Output) {
+        self.reset_all_of(now, local, out);
     }
 
     fn poll(&mut self, now: Instant, out: &mut dyn Output) {
