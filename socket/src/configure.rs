@@ -36,6 +36,19 @@ pub enum ConfigError {
     BadMtu(usize),
 }
 
+/// The route to everywhere by `gateway`. Of several interfaces that have one, the first that is up
+/// is used: each has a worse metric than the one before.
+pub(crate) fn default_route(gateway: IpAddr, iface: IfIndex) -> RouteEntry {
+    RouteEntry {
+        dst: Cidr { addr: IpAddr::from([0, 0, 0, 0]), prefix: 0 },
+        gateway: Some(gateway),
+        iface,
+        metric: 100 * iface.0.saturating_sub(1),
+        source: None,
+        origin: RouteOrigin::Static,
+    }
+}
+
 impl Stack {
     /// Adds an interface with its addresses; with a `gateway` also a default route by it. `mac`
     /// is the interface's own link address, and `resolver` finds those of others: `None` for a
@@ -80,27 +93,19 @@ impl Stack {
         for &addr in addrs {
             self.add_address(now, index, addr)?;
         }
-        if let Some(gateway) = gateway {
-            let any = IpAddr::from([0, 0, 0, 0]);
-            self.configure(
-                now,
-                ip::Change::AddRoute(RouteEntry {
-                    dst: Cidr { addr: any, prefix: 0 },
-                    gateway: Some(gateway),
-                    iface: index,
-                    metric: 0,
-                    source: None,
-                    origin: RouteOrigin::Static,
-                }),
-            )?;
+        match gateway {
+            Some(gateway) => {
+                self.configure(now, ip::Change::AddRoute(default_route(gateway, index)))
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Takes an interface away, with its addresses and routes, and gives its device back to be
     /// dropped.
     pub fn remove_interface(&mut self, now: Instant, index: IfIndex) -> Result<(), ConfigError> {
         self.interfaces.remove(index).ok_or(ConfigError::NoInterface(index))?;
+        self.claims.retain(|claim| claim.iface != index);
         Ok(self.ip.configure(now, ip::Change::RemoveInterface(index))?)
     }
 
@@ -162,16 +167,22 @@ impl Stack {
         }
     }
 
-    /// Takes an address away from an interface.
+    /// Takes an address away from an interface. Its connections stay, as on Linux: they say nothing
+    /// and hear nothing until they give up, or go on when the address comes back before that.
     pub fn remove_address(
         &mut self,
         now: Instant,
         index: IfIndex,
         addr: Cidr,
     ) -> Result<(), ConfigError> {
+        let claimed = self.forget_claim(index, addr);
         let interface = self.interface_mut(index)?;
-        let at = interface.addrs.iter().position(|a| *a == addr);
-        interface.addrs.remove(at.ok_or(ConfigError::NoAddress(addr))?);
+        match interface.addrs.iter().position(|a| *a == addr) {
+            Some(at) => drop(interface.addrs.remove(at)),
+            // It is only asked for yet.
+            None if claimed => {}
+            None => return Err(ConfigError::NoAddress(addr)),
+        }
         self.update_ip(now, index)?;
         match self.configure_arp(now, index, arp::Change::RemoveAddress(addr.addr)) {
             Err(ConfigError::NoResolver(_)) => Ok(()),
@@ -179,14 +190,21 @@ impl Stack {
         }
     }
 
-    /// Takes an interface into use, or out of it.
+    /// Takes an interface into use, or out of it. Its addresses and routes stay, and are used again
+    /// when it is up; of its neighbours only the permanent ones are remembered. What arrives
+    /// meanwhile, and what would leave, is dropped and counted.
     pub fn set_interface_up(
         &mut self,
         now: Instant,
         index: IfIndex,
         up: bool,
     ) -> Result<(), ConfigError> {
-        self.interface_mut(index)?.admin_up = up;
+        let interface = self.interface_mut(index)?;
+        if interface.admin_up && !up {
+            // Who is there when it comes up again is not known.
+            let _ = interface.configure_resolver(now, arp::Change::Flush);
+        }
+        interface.admin_up = up;
         self.update_ip(now, index)
     }
 

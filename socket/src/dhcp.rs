@@ -47,7 +47,7 @@ use netdev::{Instant, MacAddr};
 
 pub use client::{Client, Event, Loss, State};
 pub use glue::View;
-pub(crate) use glue::{Clients, Probed};
+pub(crate) use glue::{Clients, Outcome, Probed};
 pub use lease::{Lease, Unfit};
 pub use message::{Kind, Malformed, Message};
 pub use options::Options;

@@ -5,7 +5,7 @@ netdev::reasons! {
     pub enum DropReason {
         /// IP named an interface that is not there any more.
         NoInterface = "interface gone",
-        /// Received on an interface that a person has taken out of use.
+        /// Received on an interface that a person has taken out of use, or to be sent by it.
         InterfaceDown = "interface down",
         /// ARP on, or a neighbour behind, an interface that resolves no addresses.
         NoResolver = "no address resolution on the interface",

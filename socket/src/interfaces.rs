@@ -25,6 +25,8 @@ pub(crate) struct Interface {
     pub(crate) gone: bool,
     /// The event loop has found that the device's descriptor is broken.
     pub(crate) given_up: bool,
+    /// What the resolver would have sent while [`Interface::admin_up`] was false.
+    pub(crate) unsent: u64,
 }
 
 impl Interface {
@@ -62,7 +64,8 @@ impl Interface {
         call: impl FnOnce(&mut dyn Resolver, &mut dyn Link) -> Event,
     ) -> Option<Event> {
         let resolver = self.resolver.as_mut()?;
-        Some(call(&mut **resolver, &mut Framed(&mut self.port)))
+        let mut link = Framed { port: &mut self.port, up: self.admin_up, unsent: &mut self.unsent };
+        Some(call(&mut **resolver, &mut link))
     }
 
     /// Changes the resolver; `None` where there is none.
@@ -72,16 +75,24 @@ impl Interface {
         change: arp::Change,
     ) -> Option<Result<(), arp::Error>> {
         let resolver = self.resolver.as_mut()?;
-        Some(resolver.configure(now, change, &mut Framed(&mut self.port)))
+        let mut link = Framed { port: &mut self.port, up: self.admin_up, unsent: &mut self.unsent };
+        Some(resolver.configure(now, change, &mut link))
     }
 }
 
 /// A port as the link that a resolver sends by.
-struct Framed<'a>(&'a mut Port);
+struct Framed<'a> {
+    port: &'a mut Port,
+    up: bool,
+    unsent: &'a mut u64,
+}
 
 impl Link for Framed<'_> {
     fn transmit(&mut self, now: Instant, dst: MacAddr, ethertype: EtherType, packet: Packet) {
-        self.0.transmit(now, dst, ethertype, packet);
+        match self.up {
+            true => self.port.transmit(now, dst, ethertype, packet),
+            false => *self.unsent += 1,
+        }
     }
 }
 
@@ -129,6 +140,7 @@ impl Interfaces {
             link,
             gone: false,
             given_up: false,
+            unsent: 0,
         };
         let at = self.list.partition_point(|i| i.index < index);
         self.list.insert(at, new);
@@ -221,6 +233,9 @@ impl NextHop for Interfaces {
         let Some(interface) = self.find_mut(iface) else {
             return self.counts.add(DropReason::NoInterface);
         };
+        if !interface.admin_up {
+            return self.counts.add(DropReason::InterfaceDown);
+        }
         let to_all = interface.port.capabilities().medium == Medium::Ip;
         let mac = match hop {
             // There is one peer, and it needs no address.

@@ -169,7 +169,7 @@ mod waiters;
 mod watch;
 
 pub use calls::RawOutput;
-pub use claims::{AddressClaim, ClaimState};
+pub use claims::{AddressClaim, ClaimState, ParseProbeError, Probe};
 pub use configure::ConfigError;
 pub use drop_reason::DropReason;
 pub use net::Net;

@@ -273,10 +273,8 @@ impl Stack {
                     }
                 }
                 Event::Claimed { addr } => self.claimed(now, index, addr),
-                Event::Conflict { addr, mac } => {
-                    self.contested(index, addr, mac);
-                    tracing::warn!(%addr, %mac, interface = %index, "address used by another host");
-                }
+                Event::Conflict { addr, mac } => self.contested(now, index, addr, mac),
+                Event::Lost { addr, mac } => self.address_lost(now, index, addr, mac),
             }
         }
     }

@@ -3,7 +3,7 @@
 use ip::{Cidr, IfIndex, RouteEntry};
 use netdev::{Counter, Instant, LinkState, MacAddr, Medium, Stats};
 
-use crate::{RawInfo, Stack};
+use crate::{DropReason, RawInfo, Stack};
 
 /// An interface, as `ifconfig` shows it.
 #[derive(Clone, Debug)]
@@ -134,6 +134,8 @@ impl Stack {
         });
         let mut glue = self.interfaces.counts.clone();
         glue.merge(self.raw.counts());
+        let unsent = self.interfaces.iter().map(|interface| interface.unsent).sum();
+        glue.add_many(DropReason::InterfaceDown, unsent);
         arp.chain([
             one("ip", self.ip.counters()),
             one("icmp", self.icmp.counters()),

@@ -90,6 +90,8 @@ pub enum Loss {
     Refused,
     /// It was given back.
     Released,
+    /// Another host on the link uses it.
+    Taken,
 }
 
 /// A client for one interface. It has no clock, no socket and no randomness but its seed.
@@ -193,12 +195,24 @@ impl Client {
         }
     }
 
-    /// The host `mac` on the link has the address.
-    pub fn contested(&mut self, now: Instant, addr: Ipv4Addr, mac: MacAddr, net: &mut dyn Network) {
-        if !self.is_probing(addr) {
-            return;
+    /// The host `mac` on the link has the address: one that is being probed for, or one that is in
+    /// use and did not become free by being defended (RFC 5227 §2.4). The server is told, and
+    /// another address asked for; that one must not be asked for again (RFC 2131 §3.1, 5).
+    pub fn contested(
+        &mut self,
+        now: Instant,
+        addr: Ipv4Addr,
+        mac: MacAddr,
+        net: &mut dyn Network,
+    ) -> Event {
+        let bound = self.is_bound() && self.state != State::Released;
+        if self.lease.as_ref().is_none_or(|lease| lease.ip() != addr)
+            || !(bound || self.is_probing(addr))
+        {
+            return Event::None;
         }
-        let Some(lease) = self.lease.take() else { return };
+        let Some(lease) = self.lease.take() else { return Event::None };
+        self.config.previous = None;
         tracing::warn!(addr = %lease.ip(), %mac, "the address granted by DHCP is in use: declined");
         self.stats.add(Stat::Declined);
         // §4.4.4: a decline is broadcast, and is not answered.
@@ -209,6 +223,7 @@ impl Client {
         decline.options.set(code::MESSAGE, *b"address in use (RFC 5227)");
         net.broadcast(now, Ipv4Addr::UNSPECIFIED, &decline.to_bytes());
         self.enter(State::Init, Some(now + AFTER_DECLINE));
+        if bound { Event::Lost(Loss::Taken) } else { Event::None }
     }
 
     /// Does what is due.

@@ -5,10 +5,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use etherparse::PacketBuilder;
-use ip::{Cidr, Handle, Hop, IfIndex, NextHop as _, RouteEntry, RouteOrigin, SocketError, Ttl};
+use ip::{Cidr, Handle, Hop, IfIndex, NextHop as _, RouteEntry, SocketError, Ttl};
 use netdev::{Counter, Instant, LinkState, MacAddr, Packet, sooner};
 
 use super::{CLIENT_PORT, Client, Config, Event, Lease, Network, SERVER_PORT, State};
+use crate::configure::default_route;
 use crate::{ConfigError, Stack};
 
 /// The clients of a stack, one an interface at most.
@@ -33,8 +34,18 @@ struct Running {
 pub(crate) struct Probed {
     pub(crate) iface: IfIndex,
     pub(crate) addr: IpAddr,
-    /// Who has it; `None`: nobody.
-    pub(crate) holder: Option<MacAddr>,
+    pub(crate) outcome: Outcome,
+}
+
+/// What the link said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nobody has it.
+    Free,
+    /// This host has it, or uses it too.
+    Contested(MacAddr),
+    /// This host has it, and it was taken out of use for that.
+    Lost(MacAddr),
 }
 
 /// What was changed for a lease, to be undone after it.
@@ -81,25 +92,34 @@ impl Clients {
     /// Tells the client that asked what came of it. A claim that nobody waits for any more is
     /// given up.
     fn probed(&mut self, now: Instant, outcome: Probed, stack: &mut Stack) {
-        let Probed { iface, addr, holder } = outcome;
+        let Probed { iface, addr, outcome } = outcome;
         let IpAddr::V4(v4) = addr else { return };
-        let asked =
-            |running: &&mut Running| running.iface == iface && running.client.is_probing(v4);
-        match (self.list.iter_mut().find(asked), holder) {
-            (Some(running), None) => {
-                let event = running.client.free(v4);
-                running.follow(now, event, stack);
-            }
-            (Some(running), Some(mac)) => {
-                let mut net = Through { stack, iface, socket: self.socket };
-                running.client.contested(now, v4, mac, &mut net);
-            }
-            (None, None) => {
+        let concerned = |running: &&mut Running| {
+            let client = &running.client;
+            running.iface == iface
+                && (client.is_probing(v4) || client.lease().is_some_and(|lease| lease.ip() == v4))
+        };
+        let Some(running) = self.list.iter_mut().find(concerned) else {
+            if outcome == Outcome::Free {
                 // Only fails where it is gone already.
                 let _ = stack.configure_arp(now, iface, arp::Change::RemoveAddress(addr));
             }
-            (None, Some(_)) => {}
-        }
+            return;
+        };
+        let event = match outcome {
+            Outcome::Free => running.client.free(v4),
+            Outcome::Contested(mac) if running.client.is_probing(v4) => {
+                let mut net = Through { stack, iface, socket: self.socket };
+                running.client.contested(now, v4, mac, &mut net)
+            }
+            // It was defended.
+            Outcome::Contested(_) => Event::None,
+            Outcome::Lost(mac) => {
+                let mut net = Through { stack, iface, socket: self.socket };
+                running.client.contested(now, v4, mac, &mut net)
+            }
+        };
+        running.follow(now, event, stack);
     }
 }
 
@@ -194,7 +214,9 @@ impl Stack {
         self.dhcp = clients;
     }
 
-    fn stop_dhcp(&mut self, now: Instant, iface: IfIndex) {
+    /// Ends the client of an interface, without a word to its server. What it had given the
+    /// interface goes. Nothing where there is none.
+    pub fn stop_dhcp(&mut self, now: Instant, iface: IfIndex) {
         self.with_clients(|stack, clients| {
             for running in clients.list.iter_mut().filter(|running| running.iface == iface) {
                 running.undo(now, stack);
@@ -248,7 +270,7 @@ impl Running {
         }
         let Applied { route: old, mut mtu, .. } =
             self.applied.take().unwrap_or(Applied { addr: lease.addr, route: None, mtu: None });
-        let route = lease.routers.first().map(|router| default_route(*router, iface));
+        let route = lease.routers.first().map(|router| default_route((*router).into(), iface));
         if route != old {
             if let Some(old) = old {
                 remove_route(now, &old, stack);
@@ -294,17 +316,6 @@ impl Running {
                 self.client.link_up(now);
             }
         }
-    }
-}
-
-fn default_route(router: Ipv4Addr, iface: IfIndex) -> RouteEntry {
-    RouteEntry {
-        dst: Cidr { addr: Ipv4Addr::UNSPECIFIED.into(), prefix: 0 },
-        gateway: Some(router.into()),
-        iface,
-        metric: 0,
-        source: None,
-        origin: RouteOrigin::Static,
     }
 }
 

@@ -116,6 +116,41 @@ fn an_address_in_use_is_declined_and_another_taken() {
     assert_eq!(stack.finish(), 0);
 }
 
+/// RFC 5227 §2.4 (b), RFC 2131 §3.1, 5: the kernel takes the address while the stack uses it.
+#[test]
+fn an_address_that_is_taken_from_a_bound_client_is_declined_and_another_taken() {
+    if !netdev::in_namespace_with_tap!() || !server::is_there("taken") {
+        return;
+    }
+    let dir = scratch("dhcp-taken");
+    let range = ["--dhcp-range=10.0.0.50,10.0.0.59,255.255.255.0,2m", "--dhcp-authoritative"];
+    let mut server = Server::start(&dir, &range);
+    server::add_tap(&["10.0.0.2/24"]);
+    let Some(mut stack) = Instance::start_with("taken", &["arping"], &BY_DHCP) else { return };
+    let granted = server.wait_for("DHCPACK(tap0)");
+    let addr = granted.split(' ').find(|word| word.starts_with("10.0.0.")).unwrap().to_string();
+    stack.run(&format!("!ip addr add {addr}/24 dev tap0"));
+    stack.run(&format!("!arping -q -U -c 3 -I tap0 {addr}"));
+    assert!(server.wait_for("DHCPDECLINE(tap0)").contains(&addr));
+    let shown = stack.run("ifconfig; stat");
+    assert!(!shown.contains(&format!("IPaddr {addr} ")), "{shown}");
+    assert!(shown.contains("1  addresses declined"), "{shown}");
+    assert!(stack.log().contains("it is given up"), "{}", stack.log());
+    // Ten seconds later, and the probes.
+    let granted = server.wait_for("DHCPACK(tap0)");
+    let other = granted.split(' ').find(|word| word.starts_with("10.0.0.")).unwrap().to_string();
+    assert_ne!(other, addr);
+    let mut shown = String::new();
+    for _ in 0..120 {
+        shown = stack.run("ifconfig; !sleep 0.1");
+        if shown.contains(&format!("IPaddr {other} ")) {
+            break;
+        }
+    }
+    assert!(shown.contains(&format!("IPaddr {other} ")), "{shown}");
+    assert_eq!(stack.finish(), 0);
+}
+
 #[test]
 fn without_a_server_a_script_is_told_so() {
     let output = std::process::Command::new(tests::binary())

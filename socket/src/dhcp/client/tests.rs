@@ -275,11 +275,12 @@ fn an_address_that_somebody_has_is_declined() {
     world.answer(Kind::Offer, |_| {});
     world.answer(Kind::Ack, |_| {});
     // Not what was granted.
-    world.client.contested(world.now, [10, 0, 0, 51].into(), OTHER, &mut world.wire);
+    let other = [10, 0, 0, 51].into();
+    assert_eq!(world.client.contested(world.now, other, OTHER, &mut world.wire), Event::None);
     assert_eq!(world.client.free([10, 0, 0, 51].into()), Event::None);
     assert_eq!(world.client.state(), State::Probing);
     world.wire.asked = None;
-    world.client.contested(world.now, addr, OTHER, &mut world.wire);
+    assert_eq!(world.client.contested(world.now, addr, OTHER, &mut world.wire), Event::None);
     let Sent::All(src, decline) = world.last() else { panic!() };
     assert_eq!((*src, decline.kind, decline.ciaddr), (NONE, Kind::Decline, NONE));
     assert_eq!(decline.options.addr(code::REQUESTED), Ok(Some([10, 0, 0, 50].into())));
@@ -295,6 +296,38 @@ fn an_address_that_somebody_has_is_declined() {
     assert_eq!(world.count("addresses declined"), 1);
     // What the link says late is not heard.
     assert_eq!(world.client.free(addr), Event::None);
+}
+
+/// RFC 5227 §2.4 (b), RFC 2131 §3.1, 5: one that was in use, and that another host insists on.
+#[test]
+fn a_bound_address_that_is_lost_is_declined_and_another_asked_for() {
+    let addr = Ipv4Addr::new(10, 0, 0, 50);
+    for seconds in [0, 600, 900] {
+        let mut world = World::bound();
+        world.run(seconds);
+        world.wire.sent.clear();
+        let other = [10, 0, 0, 51].into();
+        assert_eq!(world.client.contested(world.now, other, OTHER, &mut world.wire), Event::None);
+        assert!(world.client.lease().is_some() && world.wire.sent.is_empty());
+        let event = world.client.contested(world.now, addr, OTHER, &mut world.wire);
+        assert_eq!(event, Event::Lost(Loss::Taken), "after {seconds} s");
+        let Sent::All(src, decline) = world.last() else { panic!() };
+        assert_eq!((*src, decline.kind), (NONE, Kind::Decline));
+        assert_eq!(decline.options.addr(code::REQUESTED), Ok(Some(addr)));
+        assert_eq!(world.client.lease(), None);
+        world.wire.sent.clear();
+        world.run(9);
+        assert!(world.wire.sent.is_empty(), "ten seconds at least");
+        world.run(1);
+        let Sent::All(_, discover) = world.last() else { panic!() };
+        assert_eq!(discover.kind, Kind::Discover);
+        assert_eq!(discover.options.addr(code::REQUESTED), Ok(None), "not that one again");
+        assert_eq!(world.count("addresses declined"), 1);
+    }
+    // Given back already: there is nothing to decline.
+    let mut world = World::bound();
+    world.client.release(world.now, &mut world.wire);
+    assert_eq!(world.client.contested(world.now, addr, OTHER, &mut world.wire), Event::None);
 }
 
 /// Where nobody can be asked for it the address is used at once; where nobody answers, another one
@@ -523,7 +556,8 @@ proptest::proptest! {
                 4 => world.client.link_up(world.now),
                 _ => {
                     let addr = [10, 0, 0, 50 + byte % 2].into();
-                    world.client.contested(world.now, addr, OTHER, &mut world.wire);
+                    let event = world.client.contested(world.now, addr, OTHER, &mut world.wire);
+                    world.note(event);
                 }
             }
             world.run(0);
