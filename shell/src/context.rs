@@ -21,8 +21,8 @@ pub struct Environment {
     pub debug: Box<dyn DebugSwitch>,
     /// How `!CMD` runs CMD; `None` where the link has no kernel at its other end.
     pub host_command: Option<HostCommand>,
-    /// The kernel's end of the link, for `ifconfig`.
-    pub host_end: Option<HostEnd>,
+    /// The kernel's ends of the links, for `ifconfig`.
+    pub host_ends: Vec<HostEnd>,
     /// Which implementation stands for each layer, for `stat`: `("tcp", "tcp")`.
     pub layers: Vec<(&'static str, String)>,
     /// Where everything is printed; the logger should have a clone of it.
@@ -38,7 +38,7 @@ impl Environment {
             net,
             debug: Box::new(crate::NoDebug),
             host_command: None,
-            host_end: None,
+            host_ends: Vec::new(),
             layers: Vec::new(),
             terminal: Terminal::process(),
             input: Input::stdin()?,
@@ -84,8 +84,8 @@ pub struct Context {
     pub debug: Arc<dyn DebugSwitch>,
     /// How `!CMD` runs CMD.
     pub host_command: Option<HostCommand>,
-    /// The kernel's end of the link.
-    pub host_end: Option<HostEnd>,
+    /// The kernel's ends of the links.
+    pub host_ends: Vec<HostEnd>,
     /// Which implementation stands for each layer.
     pub layers: Vec<(&'static str, String)>,
     /// Set by `exit`: the shell ends after this command.
@@ -96,7 +96,7 @@ pub struct Context {
 
 impl Context {
     pub(crate) fn new(environment: Environment) -> Context {
-        let Environment { net, debug, host_command, host_end, layers, terminal, input } =
+        let Environment { net, debug, host_command, host_ends, layers, terminal, input } =
             environment;
         Context {
             net,
@@ -107,7 +107,7 @@ impl Context {
             jobs: Jobs::default(),
             debug: Arc::from(debug),
             host_command,
-            host_end,
+            host_ends,
             layers,
             exit: None,
             last: ExitStatus::SUCCESS,

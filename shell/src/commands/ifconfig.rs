@@ -2,12 +2,14 @@
 
 use std::io::Write;
 
-use clap::ArgMatches;
-use netdev::LinkState;
-use socket::InterfaceView;
+use clap::{Arg, ArgMatches};
+use netdev::{LinkState, Medium};
+use socket::{AddressClaim, ClaimState, InterfaceView, Probe};
 
 use super::Command;
 use crate::{Context, ExitStatus, HostEnd};
+
+mod change;
 
 /// `ifconfig`.
 pub(super) struct IfConfig;
@@ -19,18 +21,49 @@ impl Command for IfConfig {
 
     fn grammar(&self) -> clap::Command {
         clap::Command::new(self.name())
-            .about("Show the interfaces, and the kernel's end of the link")
+            .about("Show the interfaces, and the kernel's ends of the links; change an interface")
+            .arg(Arg::new("interface").value_name("IF").help("This one alone, by name or number"))
+            .arg(Arg::new("change").num_args(1..=2).value_name("CHANGE").help(
+                "ADDR/LEN (instead of the addresses that it has), add ADDR/LEN, del ADDR/LEN, mtu \
+                 BYTES, up, down, or dhcp",
+            ))
+            .arg(
+                Arg::new("probe")
+                    .long("probe")
+                    .value_name("WHEN")
+                    .value_parser(|text: &str| text.parse::<Probe>())
+                    .help(
+                        "Ask the link who has a new address: `first` (and use it then), \
+                         `meanwhile` (the default) or `never`",
+                    ),
+            )
     }
 
-    fn run(&self, context: &mut Context, _: &ArgMatches) -> anyhow::Result<ExitStatus> {
-        let (interfaces, leases) =
-            context.net.with(|stack, now| (stack.interfaces(), stack.dhcp(now)));
+    fn run(&self, context: &mut Context, arguments: &ArgMatches) -> anyhow::Result<ExitStatus> {
+        let one = arguments.get_one::<String>("interface");
+        if let Some(name) = one.filter(|_| arguments.contains_id("change")) {
+            context.net.with(|stack, now| {
+                let view = change::find(stack, name)?;
+                change::run(stack, now, &view, arguments)
+            })?;
+            return Ok(ExitStatus::SUCCESS);
+        }
+        let shown = context.net.with(|stack, now| {
+            let interfaces = match one {
+                Some(name) => vec![change::find(stack, name)?],
+                None => stack.interfaces(),
+            };
+            Ok::<_, anyhow::Error>((interfaces, stack.dhcp(now), stack.claims().to_vec()))
+        });
+        let (interfaces, leases, claims) = shown?;
         let shown = |view: &InterfaceView| {
             let lease = leases.iter().find(|lease| lease.iface == view.index);
-            interface(view) + &lease.map_or(String::new(), dhcp)
+            let claims = claims.iter().filter(|claim| claim.iface == view.index);
+            let claims: String = claims.filter_map(claim).collect();
+            interface(view) + &lease.map_or(String::new(), dhcp) + &claims
         };
         let mut text = interfaces.iter().map(shown).collect::<Vec<_>>().join("\n");
-        if let Some(end) = &context.host_end {
+        for end in context.host_ends.iter().filter(|_| one.is_none()) {
             text += "\n";
             text += &host(end);
         }
@@ -50,7 +83,10 @@ fn block(name: &str, lines: &[String]) -> String {
 }
 
 fn interface(view: &InterfaceView) -> String {
-    let mut lines = vec![format!("HWaddr {}", view.mac)];
+    let mut lines = Vec::new();
+    if view.medium == Medium::Ethernet || view.loopback {
+        lines.push(format!("HWaddr {}", view.mac));
+    }
     lines.extend(
         view.addrs.iter().map(|cidr| format!("IPaddr {}  mask {}", cidr.addr, cidr.netmask())),
     );
@@ -88,6 +124,18 @@ fn dhcp(view: &socket::dhcp::View) -> String {
         );
     }
     block("", &[line])
+}
+
+/// An address that is not simply there.
+fn claim(claim: &AddressClaim) -> Option<String> {
+    let addr = claim.addr;
+    let line = match claim.state {
+        ClaimState::Probing => format!("probing for {addr}"),
+        ClaimState::Optimistic => format!("{addr} is used while it is probed for"),
+        ClaimState::InUse => return None,
+        ClaimState::Refused(mac) => format!("{addr} is not used: {mac} has it"),
+    };
+    Some(block("", &[line]))
 }
 
 fn host(end: &HostEnd) -> String {
@@ -133,6 +181,19 @@ mod tests {
         );
         let gone = InterfaceView { link: LinkState::Down("no peer".into()), ..view };
         assert!(interface(&gone).contains("mtu 1500  DOWN: no peer\n"));
+    }
+
+    #[test]
+    fn an_address_that_is_asked_for_or_refused_is_shown_as_such() {
+        let shown = |state| {
+            let addr = "10.0.0.7/24".parse().unwrap();
+            claim(&AddressClaim { iface: IfIndex(1), addr, gateway: None, state })
+        };
+        let mac = "02:00:00:00:00:02".parse().unwrap();
+        assert!(shown(ClaimState::Probing).unwrap().contains("probing for 10.0.0.7/24"));
+        assert!(shown(ClaimState::Optimistic).unwrap().contains("while it is probed for"));
+        assert!(shown(ClaimState::Refused(mac)).unwrap().contains("02:00:00:00:00:02 has it"));
+        assert_eq!(shown(ClaimState::InUse), None);
     }
 
     #[test]

@@ -59,12 +59,12 @@ fn host(last: u8, link: Box<dyn Device>) -> Host {
             command.arg("-c").arg(line);
             command
         })),
-        host_end: Some(HostEnd {
+        host_ends: vec![HostEnd {
             name: "tap0".into(),
             mac: None,
             addr: Some("10.0.0.2/24".parse().unwrap()),
             mtu: Some(1500),
-        }),
+        }],
         layers: vec![("tcp", "tcp".into())],
         terminal,
         input: Input::from_fd(OwnedFd::from(reads)).unwrap(),
