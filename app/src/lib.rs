@@ -3,11 +3,12 @@
 //! The only crate that names concrete implementations: `registry` lists them, `wiring` puts
 //! them upon each other, and the rest turns words into arguments for the two.
 
+mod addresses;
 #[cfg(target_os = "linux")]
 mod bridge;
 mod faults;
+mod identity;
 mod instance;
-mod lease;
 mod link;
 mod log;
 mod options;
@@ -24,10 +25,11 @@ use clap::Parser as _;
 use shell::{DebugSwitch as _, DebugTarget, Environment, HostEnd, Shell, Terminal};
 use socket::Net;
 
+use identity::Identity;
 use instance::Instance;
-use link::Link;
+use link::{Lan, Link, Opened};
 use options::{Cli, Command, HostArgs, Options, RunArgs};
-use wiring::Identity;
+use wiring::{Attachment, Decorations};
 
 /// How long the end waits for connections to end in order.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -61,35 +63,27 @@ pub fn main() -> ExitCode {
 /// What is wrong, as a person is told.
 pub fn check(text: &str) -> anyhow::Result<()> {
     let options = options::parse(text)?;
-    Identity::of(&options)?;
-    options.link.as_deref().unwrap_or("ns").parse::<Link>()?;
+    Identity::all(&options)?;
     faults::parse(&options)?;
     chosen_layers(&options)?;
-    wiring::neighbours(&options, None)?;
     options.debug.iter().try_for_each(|word| debug_targets(word).map(drop))
 }
 
 fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let (options, commands) = args.resolve()?;
-    let identity = Identity::of(&options)?;
-    let link: Link = options.link.as_deref().unwrap_or("ns").parse()?;
-    // Checked before anything is made, so that a typing error leaves nothing behind.
+    // All checked before anything is made, so that a typing error leaves nothing behind.
+    let identities = Identity::all(&options)?;
+    let seed = wiring::seed(&options)?;
     faults::parse(&options)?;
 
-    if matches!(link, Link::Bridge(_)) && options.addr.is_none() {
-        anyhow::bail!(
-            "--link bridge: say which address of the LAN is the stack's, --addr ADDR/LEN, or `dhcp`"
-        );
-    }
-
     // Both before the first thread: a process with threads cannot change its user namespace.
-    let instance = match link {
-        Link::Namespace | Link::Tap(_) | Link::Bridge(_) => {
-            Some(Instance::register(options.name.as_deref())?)
-        }
-        Link::Unix(_) | Link::Sim => None,
+    let is_any = |is: fn(&Link) -> bool| identities.iter().any(|identity| is(&identity.link));
+    let has_kernel = is_any(Link::has_kernel);
+    let instance = match has_kernel {
+        true => Some(Instance::register(options.name.as_deref())?),
+        false => None,
     };
-    if link == Link::Namespace {
+    if is_any(|link| *link == Link::Namespace) {
         enter_namespace()?;
     }
 
@@ -99,48 +93,35 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         debug_targets(word)?.into_iter().for_each(|target| logs.set(target, true));
     }
 
-    // On the other links, who else is there is not known.
-    if let (Link::Namespace | Link::Sim, Some(doubt)) = (&link, identity.doubt()) {
-        terminal.err().line(&format!("tapip: warning: {doubt}"));
-    }
-
-    let mut opened = link::open(&link, identity.host_addr, options.mtu)?;
+    let Links { attachments, peers, hosts, lans, banner } =
+        open_links(identities, &options, seed, &terminal)?;
     // Dropped after all that is made from here on, however this ends.
-    let lan = opened.lan.take();
-    let host = opened.host.as_ref().and_then(|host| host.addr);
-    let identity = match &lan {
-        Some(lan) => identity.on_lan(host, lan.gateway, lan.mac)?,
-        None => identity.facing(host),
-    };
-    let device = wiring::decorate(opened.device, &options, identity.seed, &terminal)?;
-    let mut known = opened.host.as_ref().and_then(|host| Some((host.addr?.addr, host.mac?)));
-    if link == Link::Sim {
-        known = Some((identity.host_addr.addr, PEER_MAC));
-    }
-    let neighbours = wiring::neighbours(&options, known)?;
-    let net = wiring::start(&options, &identity, device, &neighbours)?;
-    let peer = opened.peer.map(|device| start_peer(&identity, device)).transpose()?;
+    let _lans = lans;
+    let net = wiring::start(&options, seed, attachments)?;
+    let start_peer = |peer: Peer| start_peer(peer, seed);
+    let peers = peers.into_iter().map(start_peer).collect::<anyhow::Result<Vec<_>>>()?;
 
     let interactive = commands.is_none() && std::io::stdin().is_terminal();
     let faulty = faults::parse(&options)? != Default::default();
     if interactive || faulty {
-        terminal.err().line(&banner(&identity, &opened.about, instance.as_ref()));
-    }
-
-    if identity.addr.is_none() {
-        match interactive {
-            true => lease::report_later(&net, &terminal),
-            false => lease::obtain(&net, &terminal)?,
+        let mut text = format!("tapip {}: {banner}; seed {seed}", env!("CARGO_PKG_VERSION"));
+        if let Some(instance) = instance.as_ref().filter(|instance| instance.name != "tapip") {
+            text += &format!("; instance {}", instance.name);
         }
+        terminal.err().line(&text);
+    }
+    match interactive {
+        true => addresses::report_later(&net, &terminal),
+        false => addresses::obtain(&net, &terminal)?,
     }
 
     let mut environment = Environment::new(net.clone())?;
     environment.debug = Box::new(logs);
     environment.terminal = terminal;
     environment.layers = chosen_layers(&options)?;
-    if let Some(host) = &opened.host {
+    environment.host_ends = hosts;
+    if has_kernel {
         environment.host_command = Some(Box::new(unix_shell));
-        environment.host_end = Some(HostEnd { ..host.clone() });
     }
     let mut shell = Shell::new(environment);
     shell.catch_signals().context("cannot catch signals")?;
@@ -151,8 +132,65 @@ fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     };
     drop(shell);
     net.shutdown(LAST_WORDS);
-    drop(peer);
+    drop(peers);
     Ok(ExitCode::from(status.0))
+}
+
+/// Every link of a run, opened.
+#[derive(Default)]
+struct Links {
+    attachments: Vec<Attachment>,
+    peers: Vec<Peer>,
+    hosts: Vec<HostEnd>,
+    lans: Vec<Lan>,
+    banner: String,
+}
+
+/// The far end of `sim`, for a second stack.
+struct Peer {
+    device: Box<dyn netdev::Device>,
+    /// Of this process's first stack.
+    facing: Identity,
+}
+
+fn open_links(
+    identities: Vec<Identity>,
+    options: &Options,
+    seed: u64,
+    terminal: &Terminal,
+) -> anyhow::Result<Links> {
+    let mut decorations = Decorations::new(options, seed, terminal, identities.len())?;
+    let mut links = Links::default();
+    for (number, identity) in identities.into_iter().enumerate() {
+        let doubt = match identity.link {
+            Link::Namespace | Link::Sim => identity.doubt(),
+            // Who else is there is not known.
+            _ => None,
+        };
+        if let Some(doubt) = doubt {
+            terminal.err().line(&format!("tapip: warning: {doubt}"));
+        }
+        let Opened { device, host, peer, about, lan } = link::open(&identity, number)?;
+        let at = host.as_ref().and_then(|host| host.addr);
+        let identity = match &lan {
+            Some(lan) => identity.on_lan(at, lan.gateway, lan.mac)?,
+            None => identity.facing(at),
+        };
+        let mut known = host.as_ref().and_then(|host| Some((host.addr?.addr, host.mac?)));
+        if identity.link == Link::Sim {
+            known = Some((identity.host_addr.addr, PEER_MAC));
+        }
+        if number > 0 {
+            links.banner += ", and ";
+        }
+        links.banner += &described(&identity, &about, host.as_ref());
+        links.hosts.extend(host);
+        links.lans.extend(lan);
+        links.peers.extend(peer.map(|device| Peer { device, facing: identity.clone() }));
+        let device = decorations.around(device);
+        links.attachments.push(Attachment { identity, device, known });
+    }
+    Ok(links)
 }
 
 /// `tapip host`: becomes the command, in the namespaces of a running instance.
@@ -187,20 +225,17 @@ fn enter_namespace() -> anyhow::Result<()> {
 }
 
 /// The second stack of `--link sim`: it has the kernel's address, and small services.
-fn start_peer(
-    identity: &Identity,
-    device: Box<dyn netdev::Device>,
-) -> anyhow::Result<(Net, Shell)> {
-    let options = Options::default();
+fn start_peer(Peer { device, facing }: Peer, seed: u64) -> anyhow::Result<(Net, Shell)> {
     let identity = Identity {
-        addr: Some(identity.host_addr),
+        addr: Some(facing.host_addr),
         gateway: None,
-        host_addr: identity.addr.unwrap_or(identity.host_addr),
         mac: PEER_MAC,
-        seed: !identity.seed,
-        ..identity.clone()
+        mtu: None,
+        neighbours: Vec::new(),
+        ..facing
     };
-    let net = wiring::start(&options, &identity, device, &[])?;
+    let attachment = Attachment { identity, device, known: None };
+    let net = wiring::start(&Options::default(), !seed, vec![attachment])?;
     let mut environment = Environment::new(net.clone())?;
     environment.terminal = Terminal::to(std::io::sink(), std::io::sink());
     let mut shell = Shell::new(environment);
@@ -217,17 +252,16 @@ fn unix_shell(line: &str) -> std::process::Command {
     command
 }
 
-fn banner(identity: &Identity, link: &str, instance: Option<&Instance>) -> String {
-    let mut text = format!(
-        "tapip {}: {} ({}) on {link}; the other end is {}; seed {}",
-        env!("CARGO_PKG_VERSION"),
-        identity.addr.map_or_else(|| "an address by DHCP".to_string(), |addr| addr.to_string()),
-        identity.mac,
-        identity.host_addr,
-        identity.seed,
-    );
-    if let Some(instance) = instance.filter(|instance| instance.name != "tapip") {
-        text.push_str(&format!("; instance {}", instance.name));
+/// Who the stack is on one of its links.
+fn described(identity: &Identity, about: &str, host: Option<&HostEnd>) -> String {
+    let addr = identity.addr.map_or_else(|| "an address by DHCP".to_string(), |a| a.to_string());
+    let mut text = match identity.link {
+        Link::Tun(_) => format!("{addr} on {about}"),
+        _ => format!("{addr} ({}) on {about}", identity.mac),
+    };
+    // On a network of others there is no such end but where a host is known.
+    if host.is_some() || !identity.link.is_lan() {
+        text += &format!("; the other end is {}", identity.host_addr);
     }
     text
 }

@@ -2,6 +2,7 @@
 //! neither can know an option that the other does not.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -59,14 +60,21 @@ pub(crate) struct RunArgs {
 #[derive(Args, Deserialize, Debug, Default, Clone)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Options {
-    /// The link: `ns` (a namespace of its own, the default), `tap:NAME`, `bridge:NIC`,
-    /// `unix:PATH` or `sim`
+    /// The link: `ns` (a namespace of its own, the default), `tap:NAME`, `tun:NAME`, `bridge:NIC`,
+    /// `macvtap:NIC`, `packet:NIC`, `unix:PATH` or `sim`
     #[arg(long, value_name = "LINK")]
     pub(crate) link: Option<String>,
+    /// One interface more, as `link=tap:t1,addr=10.1.0.1/24` (again for more). It has `link`,
+    /// `addr`, `gw`, `host-addr`, `mac`, `mtu`, `neighbour`, `probe`, `offload` and `tun-pi`, as the
+    /// options of these names; those say what the first interface is, unless all are given here
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    #[serde(default)]
+    pub(crate) interface: Vec<InterfaceOptions>,
     /// The name of this instance, for `tapip host --name`
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// The stack's address, or `dhcp` to get one from a server on the link [default: 10.0.0.1/24]
+    /// The stack's address, or `dhcp` to get one from a server on the link [default: 10.0.0.1/24;
+    /// on `bridge:NIC`, `macvtap:NIC` and `packet:NIC` dhcp]
     #[arg(long, value_name = "ADDR/LEN")]
     pub(crate) addr: Option<String>,
     /// The stack's default gateway, or `none` [default: the kernel's end]
@@ -90,6 +98,17 @@ pub(crate) struct Options {
     /// The largest IP datagram in bytes [default: the device's, 1500]
     #[arg(long, value_name = "BYTES")]
     pub(crate) mtu: Option<usize>,
+    /// Whether the link is asked who has the address: `first` (and used then, some seconds later),
+    /// `meanwhile` (and given up when somebody answers) or `never` [default: first where there may
+    /// be strangers (bridge, macvtap, packet), meanwhile on tap and unix, never on ns, sim and tun]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) probe: Option<String>,
+    /// Leave checksums and segmentation to the kernel, on the links that lead to it [default: true]
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) offload: Option<bool>,
+    /// Have a `tun_pi` header in front of each frame of a TAP or TUN [default: false]
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) tun_pi: Option<bool>,
     /// Forward datagrams that are for other hosts [default: true]
     #[arg(long, value_name = "BOOL")]
     pub(crate) forward: Option<bool>,
@@ -174,12 +193,88 @@ pub(crate) struct Options {
     pub(crate) debug: Vec<String>,
 }
 
+/// What shapes one interface: each field is the option of its name.
+#[derive(Deserialize, Debug, Default, Clone, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct InterfaceOptions {
+    pub(crate) link: Option<String>,
+    pub(crate) addr: Option<String>,
+    pub(crate) gw: Option<String>,
+    pub(crate) host_addr: Option<String>,
+    pub(crate) mac: Option<String>,
+    pub(crate) mtu: Option<usize>,
+    pub(crate) probe: Option<String>,
+    pub(crate) offload: Option<bool>,
+    pub(crate) tun_pi: Option<bool>,
+    #[serde(default)]
+    pub(crate) neighbour: Vec<String>,
+}
+
+/// `link=tap:t1,addr=10.1.0.1/24`: the keys of an `[[interface]]` table. A key that is a list may
+/// come again.
+impl FromStr for InterfaceOptions {
+    type Err = anyhow::Error;
+    fn from_str(text: &str) -> anyhow::Result<InterfaceOptions> {
+        use toml::Value;
+        let mut table = toml::Table::new();
+        for pair in text.split(',') {
+            let (key, value) =
+                pair.split_once('=').with_context(|| format!("`{pair}`: as KEY=VALUE"))?;
+            let string = Value::String(value.into());
+            let value = match key {
+                "neighbour" => match table.remove(key) {
+                    Some(Value::Array(mut list)) => {
+                        list.push(string);
+                        Value::Array(list)
+                    }
+                    _ => Value::Array(vec![string]),
+                },
+                "mtu" | "offload" | "tun-pi" => value
+                    .parse()
+                    .map(Value::Integer)
+                    .or_else(|_| value.parse().map(Value::Boolean))
+                    .unwrap_or(string),
+                _ => string,
+            };
+            if table.insert(key.into(), value).is_some() {
+                anyhow::bail!("`{key}` is said twice");
+            }
+        }
+        // The parser says in a line of its own which key it is about.
+        InterfaceOptions::deserialize(table)
+            .map_err(|why| anyhow::anyhow!("{}", why.to_string().trim().replace('\n', " ")))
+    }
+}
+
 impl Options {
+    /// The interfaces, in order: what the options of the whole run say is the first, unless they
+    /// say nothing of it and others are listed.
+    pub(crate) fn interfaces(&self) -> Vec<InterfaceOptions> {
+        let first = InterfaceOptions {
+            link: self.link.clone(),
+            addr: self.addr.clone(),
+            gw: self.gw.clone(),
+            host_addr: self.host_addr.clone(),
+            mac: self.mac.clone(),
+            mtu: self.mtu,
+            probe: self.probe.clone(),
+            offload: self.offload,
+            tun_pi: self.tun_pi,
+            neighbour: self.neighbour.clone(),
+        };
+        let others = self.interface.iter().cloned();
+        match first == InterfaceOptions::default() && !self.interface.is_empty() {
+            true => others.collect(),
+            false => std::iter::once(first).chain(others).collect(),
+        }
+    }
+
     /// The options of `self`, and those of `under` where `self` says nothing.
     fn over(self, under: Options) -> Options {
         // Destructured without `..`, so that a new option cannot be forgotten here.
         let Options {
             link,
+            interface,
             name,
             addr,
             gw,
@@ -188,6 +283,9 @@ impl Options {
             host_addr,
             mac,
             mtu,
+            probe,
+            offload,
+            tun_pi,
             forward,
             pcap,
             trace,
@@ -215,9 +313,12 @@ impl Options {
             neighbour,
             debug,
         } = self;
-        let longer = |ours: Vec<String>, theirs| if ours.is_empty() { theirs } else { ours };
+        fn longer<T>(ours: Vec<T>, theirs: Vec<T>) -> Vec<T> {
+            if ours.is_empty() { theirs } else { ours }
+        }
         Options {
             link: link.or(under.link),
+            interface: longer(interface, under.interface),
             name: name.or(under.name),
             addr: addr.or(under.addr),
             gw: gw.or(under.gw),
@@ -226,6 +327,9 @@ impl Options {
             host_addr: host_addr.or(under.host_addr),
             mac: mac.or(under.mac),
             mtu: mtu.or(under.mtu),
+            probe: probe.or(under.probe),
+            offload: offload.or(under.offload),
+            tun_pi: tun_pi.or(under.tun_pi),
             forward: forward.or(under.forward),
             pcap: pcap.or(under.pcap),
             trace: trace.or(under.trace),
@@ -300,6 +404,49 @@ mod tests {
         let options = cli.run.options.over(file);
         assert_eq!((options.mtu, options.loss.as_deref()), (Some(900), Some("1%")));
         assert_eq!(options.host_addr.as_deref(), Some("10.0.0.9/24"));
+    }
+
+    #[test]
+    fn interfaces_are_listed_in_the_file_and_on_the_command_line() {
+        let links = |options: &Options| -> Vec<Option<String>> {
+            options.interfaces().into_iter().map(|interface| interface.link).collect()
+        };
+        let some = |text: &str| Some(text.to_string());
+        assert_eq!(links(&Options::default()), [None]);
+        let file = "mtu = 1400\n[[interface]]\nlink = 'tap:t1'\nneighbour = ['a=b', 'c=d']\n\
+                    [[interface]]\nlink = 'tun:t2'\nmtu = 900\ntun-pi = true";
+        let file: Options = toml::from_str(file).unwrap();
+        assert_eq!(links(&file), [None, some("tap:t1"), some("tun:t2")], "the first has an MTU");
+        assert_eq!(file.interfaces()[1].neighbour, ["a=b", "c=d"]);
+        assert_eq!(
+            (file.interfaces()[2].mtu, file.interfaces()[2].tun_pi),
+            (Some(900), Some(true))
+        );
+        let alone: Options = toml::from_str("[[interface]]\nlink = 'tap:t1'").unwrap();
+        assert_eq!(links(&alone), [some("tap:t1")], "nothing was said of another");
+
+        let cli = Cli::parse_from([
+            "tapip",
+            "--interface",
+            "link=tap:t1,addr=10.1.0.1/24,mtu=900,neighbour=10.1.0.2=02:00:00:00:00:02",
+            "--interface",
+            "link=tun:t2,offload=false",
+        ]);
+        let options = cli.run.options.over(file);
+        assert_eq!(links(&options), [None, some("tap:t1"), some("tun:t2")]);
+        let interfaces = options.interfaces();
+        assert_eq!(interfaces[1].neighbour, ["10.1.0.2=02:00:00:00:00:02"]);
+        assert_eq!((interfaces[1].mtu, interfaces[2].mtu), (Some(900), None), "not the file's");
+        assert_eq!(interfaces[2].offload, Some(false));
+        for (bad, words) in [
+            ("link", "KEY=VALUE"),
+            ("link=ns,link=sim", "twice"),
+            ("adr=10.0.0.1/24", "host-addr"),
+            ("mtu=x", "mtu"),
+        ] {
+            let error = bad.parse::<InterfaceOptions>().unwrap_err().to_string();
+            assert!(error.contains(words), "{bad}: {error}");
+        }
     }
 
     #[test]

@@ -125,32 +125,4 @@ impl Attachment {
         }
         Ok(())
     }
-
-    /// An Ethernet address for the stack: different on every LAN port, and the same on each run, so
-    /// that neighbours and DHCP servers know it again. It is the NIC's with the bit of locally
-    /// administered ones set, or with another bit changed where it is set already (a virtual
-    /// machine's NIC).
-    pub(crate) fn stack_mac(&self) -> MacAddr {
-        const LOCAL: u8 = 0x02;
-        let MacAddr(mut bytes) = self.mac;
-        bytes[0] = if bytes[0] & LOCAL == 0 { bytes[0] | LOCAL } else { bytes[0] ^ 0x04 };
-        MacAddr(bytes)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_stacks_address_is_a_local_one_beside_the_nics() {
-        let of = |mac: &str| {
-            let mac = mac.parse().unwrap();
-            let (bridge, tap) = ("br0".into(), "tap0".into());
-            let attachment = Attachment { bridge, tap, mac, mtu: 1500, host: None, gateway: None };
-            attachment.stack_mac().to_string()
-        };
-        assert_eq!(of("00:0c:29:f6:52:47"), "02:0c:29:f6:52:47");
-        assert_eq!(of("52:54:00:12:34:56"), "56:54:00:12:34:56");
-    }
 }

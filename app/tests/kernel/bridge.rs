@@ -1,25 +1,24 @@
 //! `tapip bridge` against the kernel: a cable as the NIC, a namespace as the LAN.
 //!
 //! Everything happens in namespaces that the test makes; no interface of the machine is touched.
-#![cfg(target_os = "linux")]
-
-#[path = "bridge/lan.rs"]
-mod lan;
-
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Output, Stdio};
 
-use lan::{BEYOND, Lan};
+use crate::lan::{BEYOND, Lan};
+use crate::stack::Stack;
 
 const UP: &[&str] = &["bridge", "up", "--nic", "eth0"];
 const DOWN: &[&str] = &["bridge", "down", "--nic", "eth0"];
+/// A stack there, with an address that is free.
+const RUN: [&str; 7] =
+    ["run", "--link", "bridge:eth0", "--addr", "10.9.0.77/24", "--probe", "never"];
 
 /// A ping from the host at every hundredth of a second.
-struct Pings(Child);
+pub(crate) struct Pings(Child);
 
 impl Pings {
-    fn start(to: &str) -> Pings {
+    pub(crate) fn start(to: &str) -> Pings {
         let mut command = Command::new("ping");
         let mut child =
             command.args(["-n", "-i", "0.01", to]).stdout(Stdio::piped()).spawn().unwrap();
@@ -35,7 +34,7 @@ impl Pings {
     }
 
     /// Hundredths of a second without an answer, and all of them.
-    fn end(mut self) -> (u32, u32) {
+    pub(crate) fn end(mut self) -> (u32, u32) {
         let stdout = self.0.stdout.take().unwrap();
         let reader = std::thread::spawn(move || {
             let mut text = String::new();
@@ -55,7 +54,7 @@ impl Pings {
     }
 }
 
-fn signal(name: &str, process: u32) {
+pub(crate) fn signal(name: &str, process: u32) {
     let status = Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status();
     assert!(status.unwrap().success());
 }
@@ -312,23 +311,6 @@ fn the_tap_belongs_to_the_user_who_called_sudo() {
     lan.expect(DOWN);
 }
 
-/// `tapip run --link bridge:eth0` with its shell on a pipe.
-fn stack(lan: &Lan) -> Child {
-    let args = ["run", "--link", "bridge:eth0", "--addr", "10.9.0.77/24"];
-    lan.tapip(&args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
-}
-
-/// Runs one line in its shell, until it has ended.
-fn shell(stack: &mut Child, line: &str) {
-    let input = format!("{line}\n!echo done\n");
-    stack.stdin.as_mut().unwrap().write_all(input.as_bytes()).unwrap();
-    let mut output = BufReader::with_capacity(1, stack.stdout.as_mut().unwrap());
-    let mut said = String::new();
-    while !said.ends_with("done\n") {
-        assert!(output.read_line(&mut said).unwrap() > 0, "`{line}`: {said}");
-    }
-}
-
 #[test]
 fn the_stack_is_a_neighbour_on_the_lan() {
     if !netdev::in_namespace_with_tap!() {
@@ -337,6 +319,7 @@ fn the_stack_is_a_neighbour_on_the_lan() {
     let lan = Lan::plain("neighbour");
     lan.expect(UP);
     let ping = "ping -c 2 -s 60000 10.9.0.1; ping -c 1 192.0.2.9; ping -c 1 10.9.0.2; route";
+    // Asked for before it is used, as the default is there.
     let run = ["run", "--link", "bridge:eth0", "--addr", "10.9.0.77/24", "-c", ping];
     let said = lan.expect(&run);
     assert!(said.contains("2 packets transmitted, 2 received, 0% packet loss"), "{said}");
@@ -346,8 +329,8 @@ fn the_stack_is_a_neighbour_on_the_lan() {
     // TCP across the LAN, to the stack and back.
     let bytes: Vec<u8> = (0..3_000_000u32).flat_map(|n| (n / 3).to_le_bytes()).collect();
     std::fs::write(lan.directory().join("sent"), &bytes).unwrap();
-    let mut stack = stack(&lan);
-    shell(&mut stack, "serve http 80 .");
+    let mut stack = Stack::start(&lan, &RUN);
+    stack.run("serve http 80 .");
     let url = "http://10.9.0.77/sent";
     let output = lan.on_lan(&format!("curl -sS -m 100 {url}")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -357,8 +340,7 @@ fn the_stack_is_a_neighbour_on_the_lan() {
     assert!(output.stdout == bytes, "{}", String::from_utf8_lossy(&output.stderr));
     let neighbour = lan.there("ip neigh show 10.9.0.77");
     assert!(neighbour.contains("06:00:00:00:aa:01"), "beside the NIC's: {neighbour}");
-    drop(stack.stdin.take());
-    assert!(stack.wait().unwrap().success());
+    stack.end();
     lan.expect(DOWN);
 }
 
@@ -369,15 +351,13 @@ fn a_run_without_a_bridge_makes_one_and_takes_it_along_however_it_ends() {
     }
     let lan = Lan::plain("session");
     let before = lan.picture("eth0");
-    let no_address = lan.refused(&["run", "--link", "bridge:eth0", "-c", "help"]);
-    assert!(no_address.contains("--addr"), "{no_address}");
     let taken = ["run", "--link", "bridge:eth0", "--addr", "10.9.0.2/24", "-c", "help"];
     let taken = lan.refused(&taken);
     assert!(taken.contains("this host's own"), "{taken}");
     assert_same(&lan.picture("eth0"), &before, "taken down again on an error");
 
     let ping = "ping -c 1 10.9.0.1";
-    let run = ["run", "--link", "bridge:eth0", "--addr", "10.9.0.77/24", "-c", ping];
+    let run = [&RUN[..], &["-c", ping]].concat();
     // A bridge that is not ready loses the question for the gateway's address, which is repeated
     // after 1 s. A machine that stands still looks the same, so there is more than one try.
     let prompt = |_| {
@@ -390,11 +370,11 @@ fn a_run_without_a_bridge_makes_one_and_takes_it_along_however_it_ends() {
     assert_eq!((lan.picture("eth0"), lan.links().len()), (before.clone(), 2));
 
     for end in ["TERM", "HUP", "KILL", "ABRT"] {
-        let mut stack = stack(&lan);
-        shell(&mut stack, ping);
+        let mut stack = Stack::start(&lan, &RUN);
+        stack.run(ping);
         assert!(lan.links().contains(&"br0".into()), "{:?}", lan.links());
         signal(end, stack.id());
-        stack.wait().unwrap();
+        stack.wait();
         // After a kill it is the guard that does it, in its own time.
         lan.wait("the end of the bridge", || lan.journals().is_empty());
         assert_eq!((lan.picture("eth0"), lan.links().len()), (before.clone(), 2), "SIG{end}");

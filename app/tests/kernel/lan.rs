@@ -10,9 +10,65 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The host's NIC is `eth0`, the gateway's `lan0`.
 pub(crate) struct Lan {
-    /// Keeps the gateway's namespace: it ends with its input.
-    keeper: Child,
+    gateway: Namespace,
     state: PathBuf,
+}
+
+/// A network namespace beside this process's.
+pub(crate) struct Namespace {
+    /// Keeps it: ends with its input.
+    keeper: Child,
+}
+
+impl Namespace {
+    pub(crate) fn new() -> Namespace {
+        let mut keeper = Command::new("unshare")
+            .args(["-n", "cat"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("unshare runs");
+        let ours = std::fs::read_link("/proc/self/ns/net").unwrap();
+        let theirs = format!("/proc/{}/ns/net", keeper.id());
+        let deadline = Instant::now() + PATIENCE;
+        while std::fs::read_link(&theirs).is_ok_and(|link| link == ours) {
+            assert!(Instant::now() < deadline, "no new namespace");
+            assert!(keeper.try_wait().unwrap().is_none(), "no new namespace");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Namespace { keeper }
+    }
+
+    /// A command in it.
+    pub(crate) fn command(&self, line: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &self.keeper.id().to_string(), "-n"]).args(line.split(' '));
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command in it, which must succeed.
+    pub(crate) fn run(&self, line: &str) -> String {
+        done(line, self.command(line).output().unwrap())
+    }
+
+    /// Takes an interface of this process's namespace into it, where it is up with the address
+    /// `addr`.
+    pub(crate) fn take(&self, name: &str, addr: &str) {
+        let taken = Command::new("ip")
+            .args(["link", "set", name, "netns", &self.keeper.id().to_string()])
+            .output();
+        done("ip link set netns", taken.unwrap());
+        self.run(&format!("ip address add {addr} dev {name}"));
+        self.run(&format!("ip link set {name} up"));
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
 }
 
 /// The address behind the gateway.
@@ -37,24 +93,10 @@ impl Lan {
     }
 
     fn bare(test: &str) -> Lan {
-        let mut keeper = Command::new("unshare")
-            .args(["-n", "cat"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("unshare runs");
-        let ours = std::fs::read_link("/proc/self/ns/net").unwrap();
-        let theirs = format!("/proc/{}/ns/net", keeper.id());
-        let deadline = Instant::now() + PATIENCE;
-        while std::fs::read_link(&theirs).is_ok_and(|link| link == ours) {
-            assert!(Instant::now() < deadline, "no namespace for the LAN");
-            assert!(keeper.try_wait().unwrap().is_none(), "no namespace for the LAN");
-            std::thread::sleep(Duration::from_millis(5));
-        }
         let state = std::env::temp_dir().join(format!("tapip-lan-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&state).unwrap();
-        let lan = Lan { keeper, state };
-        let peer = lan.keeper.id();
+        let lan = Lan { gateway: Namespace::new(), state };
+        let peer = lan.gateway.keeper.id();
         lan.host(&format!(
             "ip link add eth0 address 02:00:00:00:aa:01 type veth peer name lan0 netns {peer}"
         ));
@@ -105,15 +147,12 @@ impl Lan {
 
     /// A command on the LAN.
     pub(crate) fn on_lan(&self, line: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args(["-t", &self.keeper.id().to_string(), "-n"]).args(line.split(' '));
-        command.stdin(Stdio::null());
-        command
+        self.gateway.command(line)
     }
 
     /// Runs a command on the LAN, which must succeed.
     pub(crate) fn there(&self, line: &str) -> String {
-        done(line, self.on_lan(line).output().unwrap())
+        self.gateway.run(line)
     }
 
     pub(crate) fn wait(&self, what: &str, mut done: impl FnMut() -> bool) {
@@ -168,8 +207,6 @@ impl Lan {
 
 impl Drop for Lan {
     fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
         let _ = std::fs::remove_dir_all(&self.state);
     }
 }
