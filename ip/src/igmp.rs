@@ -6,7 +6,7 @@
 //! of those two.
 //!
 //! # Deviations
-//! - A query without a Router Alert is ignored (RFC 3376 §9.1 and RFC 2236 §9 recommend it against
+//! - A query without a Router Alert is ignored (RFC 3376 §9.1 and RFC 2236 §10 recommend it against
 //!   forgeries), except version 1's, which has none.
 //! - A question about more than [`MOST_SOURCES`] sources is answered for all of them.
 
@@ -204,7 +204,7 @@ impl Igmp {
         received: Received<'_>,
         group: Ipv4Addr,
     ) -> Result<(), DropReason> {
-        // RFC 2236 §9: one from another network would only silence this host.
+        // RFC 2236 §10: one from another network would only silence this host.
         if !received.neighbour || received.dst != group {
             return Err(DropReason::Igmp);
         }

@@ -10,7 +10,7 @@ const PACKAGES: &[&str] =
 
 /// Every test function of the workspace, and the files that have one of its name: one behind
 /// `#[test]`, or one that a list of tests names, as those that run over several implementations
-/// are.
+/// and the cases of conformance kits are.
 ///
 /// # Panics
 /// Where the sources cannot be read, or hold hardly any tests.
@@ -23,7 +23,10 @@ pub fn test_functions() -> BTreeMap<String, BTreeSet<String>> {
         let texts: Vec<_> =
             files.iter().map(|file| std::fs::read_to_string(file).expect("a source")).collect();
         let rows = texts.iter().flat_map(|text| text.lines());
-        let listed: BTreeSet<_> = rows.map(|row| row.trim().trim_end_matches([',', ';'])).collect();
+        let listed: BTreeSet<_> = rows
+            .map(str::trim)
+            .map(|row| case(row).unwrap_or(row.trim_end_matches([',', ';'])))
+            .collect();
         for (file, text) in files.iter().zip(&texts) {
             let mut is_test = false;
             for line in text.lines().map(str::trim) {
@@ -44,6 +47,15 @@ pub fn test_functions() -> BTreeMap<String, BTreeSet<String>> {
     }
     assert!(found.len() > 300, "only {} tests were found", found.len());
     found
+}
+
+/// The name in the line that begins a case of a kit: `Must 2 "RFC 791 §3.2" the_name`.
+fn case(row: &str) -> Option<&str> {
+    let (grade, rest) = row.split_once(' ')?;
+    let points = rest.split(' ').next()?;
+    let is_case =
+        ["Must", "Should", "May", "Ours"].contains(&grade) && points.parse::<u32>().is_ok();
+    rest.rsplit_once("\" ").map(|(_, name)| name).filter(|_| is_case)
 }
 
 /// The `(text, target)` of each link of a Markdown text that is not one to another site or inside

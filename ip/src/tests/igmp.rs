@@ -275,7 +275,7 @@ fn another_members_report_silences_this_one_in_version_2() {
     bench.leave(GROUP);
     assert_eq!(bench.pass(20), []);
 
-    // RFC 2236 §9: not by a forged one from elsewhere.
+    // RFC 2236 §10: not by a forged one from elsewhere.
     let mut bench = Bench::new();
     bench.join(GROUP);
     let _ = bench.pass(10);
@@ -297,7 +297,7 @@ fn a_version_1_router_is_spoken_to_in_version_1() {
     assert_eq!(bench.pass(20), []);
 }
 
-/// RFC 3376 §9.1, RFC 2236 §9; and what is cut short or damaged.
+/// RFC 3376 §9.1, RFC 2236 §10; and what is cut short or damaged.
 #[test]
 fn a_query_that_no_router_sends_is_ignored() {
     let mut bench = Bench::new();
