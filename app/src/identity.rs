@@ -79,6 +79,11 @@ impl Identity {
             None if number == 0 => Some(parse("addr", DEFAULT_ADDR)?),
             None => bail!("--interface link={link}: say its address, addr=ADDR/LEN or addr=dhcp"),
         };
+        if addr.is_none() && matches!(link, Link::Tun(_)) {
+            bail!(
+                "--addr dhcp: {link} has no Ethernet address, by which a server knows its clients"
+            );
+        }
         let host_addr = match (options.host_addr.as_deref(), addr) {
             (Some(text), _) => parse("host-addr", text)?,
             (None, Some(addr)) => beside(addr),
@@ -343,7 +348,7 @@ mod tests {
     #[test]
     fn nonsense_is_refused_with_the_option_that_said_it() {
         type Change = fn(&mut InterfaceOptions);
-        let bad: [(&str, Change); 20] = [
+        let bad: [(&str, Change); 21] = [
             ("--addr", |o| o.addr = Some("10.0.0.0/24".into())),
             ("--addr", |o| o.addr = Some("10.0.0.255/24".into())),
             ("--addr", |o| o.addr = Some("::1/64".into())),
@@ -361,6 +366,7 @@ mod tests {
             ("--neighbour", |o| o.neighbour = vec!["10.0.0.2".into()]),
             ("--probe", |o| o.probe = Some("later".into())),
             ("--tun-pi", |o| o.tun_pi = Some(true)),
+            ("--addr", |o| (o.link, o.addr) = (Some("tun:t".into()), Some("dhcp".into()))),
             ("--link", |o| o.link = Some("eth0".into())),
             ("--mac", |o| {
                 (o.link, o.mac) = (Some("tun:t".into()), Some("02:00:00:00:00:08".into()));

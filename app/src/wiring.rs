@@ -21,7 +21,8 @@ pub(crate) struct Decorations {
     capture: Option<CaptureFile>,
     faults: (FaultConfig, FaultConfig),
     trace: Option<Terminal>,
-    seeds: Seeds,
+    /// Of the next device's faults.
+    seed: u64,
     /// Whether a traced line has to say which interface it is of.
     several: bool,
 }
@@ -44,7 +45,7 @@ impl Decorations {
         };
         let trace = (options.trace == Some(true)).then(|| terminal.err());
         let (faults, several) = (faults::parse(options)?, interfaces > 1);
-        Ok(Decorations { capture, faults, trace, seeds: Seeds(!seed), several })
+        Ok(Decorations { capture, faults, trace, seed, several })
     }
 
     /// Puts them around a device, innermost first: what is sent is captured after the faults, what
@@ -55,7 +56,8 @@ impl Decorations {
             device = Box::new(Capture::new(device, file.clone(), Directions::TX));
         }
         let (tx, rx) = self.faults;
-        let seed = self.seeds.next();
+        let seed = self.seed;
+        self.seed = Seeds(seed).next();
         if !(tx.is_perfect() && rx.is_perfect()) {
             device = Box::new(FaultInjector::new(device, tx, rx, seed));
         }

@@ -29,8 +29,8 @@
 //!
 //! # Which RFCs it keeps
 //! 826 (packets, the merge rule), 1122 §2.3.2 (ageing, no flooding, datagrams wait), 5227 (an
-//! address is probed for where that is asked for, announced, and defended), 4861 §7.3 (states), 1027
-//! (proxies).
+//! address is probed for where that is asked for, announced, defended once, and given up), 4861 §7.3
+//! (states), 1027 (proxies).
 //!
 //! # Against poisoning
 //! - A reply that nobody asked for creates nothing; nor does a request that is not for us.
@@ -40,10 +40,13 @@
 //! - A full table evicts who is not spoken to before who is: a flood displaces itself.
 //! - An entry that is changed by who was not asked is asked for again before it is relied on
 //!   (Stale, Delay, Probe), and every change is logged ([`Resolver::sightings`]).
+//! - Whoever may speak on the link can still have an address given up, by two forged packets within
+//!   ten seconds: RFC 5227 §2.4 (b) wants that of a host. [`Config::yield_address`] is for those that
+//!   must hold theirs ((c)).
 //!
-//! # What it does not do (yet)
-//! Give an address up that another host uses too (RFC 5227 §2.4 (b)), Inverse and Reverse ARP. Broadcast and multicast need no resolution: IP's next hop
-//! says so, and the datagram never comes here.
+//! # What it does not do
+//! Inverse and Reverse ARP. Broadcast and multicast need no resolution: IP's next hop says so, and
+//! the datagram never comes here.
 //!
 //! # Deviations
 //! - RFC 826 adds the sender of any packet that is addressed to us; here only that of a request.

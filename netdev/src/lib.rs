@@ -47,7 +47,7 @@
 //!              | Faults |  each direction on its own
 //!              |Capture |  what is sent, after the faults
 //!              +--------+
-//!              | Device |  wire, loopback, Unix socket, TAP, packet socket
+//!              | Device |  wire, loopback, Unix socket, TAP, TUN, macvtap, packet socket
 //!              +--------+
 //! ```
 //!

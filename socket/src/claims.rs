@@ -22,6 +22,8 @@ pub struct AddressClaim {
     pub addr: Cidr,
     /// The gateway to everywhere that is used with it.
     pub gateway: Option<IpAddr>,
+    /// When it is used.
+    pub probe: Probe,
     /// What became of it.
     pub state: ClaimState,
 }
@@ -117,7 +119,7 @@ impl Stack {
                 ClaimState::InUse
             }
         };
-        self.claims.push(AddressClaim { iface, addr, gateway, state });
+        self.claims.push(AddressClaim { iface, addr, gateway, probe, state });
         Ok(())
     }
 
@@ -138,6 +140,23 @@ impl Stack {
             tracing::warn!(%cidr, interface = %iface, %refused, "address not added");
             let _ = self.configure_arp(now, iface, arp::Change::RemoveAddress(addr));
             self.claims.retain(|claim| (claim.iface, claim.addr.addr) != (iface, addr));
+        }
+    }
+
+    /// An interface is connected, after it was not: other hosts may be there now. RFC 5227 §2.1: the
+    /// link is asked anew for what was asked for before. What is in use stays so meanwhile.
+    pub(crate) fn reconnected(&mut self, now: Instant, iface: IfIndex) {
+        for at in 0..self.claims.len() {
+            let AddressClaim { iface: of, addr, probe, state, .. } = self.claims[at];
+            if of != iface || probe == Probe::Never || matches!(state, ClaimState::Refused(_)) {
+                continue;
+            }
+            if self.configure_arp(now, iface, arp::Change::ProbeAddress(addr.addr)).is_ok() {
+                self.claims[at].state = match state {
+                    ClaimState::Probing => ClaimState::Probing,
+                    _ => ClaimState::Optimistic,
+                };
+            }
         }
     }
 

@@ -191,7 +191,8 @@ impl Stack {
     }
 
     /// Takes an interface into use, or out of it. Its addresses and routes stay, and are used again
-    /// when it is up; of its neighbours only the permanent ones are remembered. What arrives
+    /// when it is up, while the link is asked anew whether the addresses are still free where that
+    /// was asked before; of its neighbours only the permanent ones are remembered. What arrives
     /// meanwhile, and what would leave, is dropped and counted.
     pub fn set_interface_up(
         &mut self,
@@ -204,8 +205,13 @@ impl Stack {
             // Who is there when it comes up again is not known.
             let _ = interface.configure_resolver(now, arp::Change::Flush);
         }
+        let connected = up && !interface.admin_up;
         interface.admin_up = up;
-        self.update_ip(now, index)
+        self.update_ip(now, index)?;
+        if connected {
+            self.reconnected(now, index);
+        }
+        Ok(())
     }
 
     /// Changes the largest datagram of an interface, in bytes.

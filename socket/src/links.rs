@@ -11,6 +11,7 @@ use crate::Stack;
 impl Stack {
     /// Notices links that went down or came up.
     pub(crate) fn watch_links(&mut self, now: Instant) {
+        let mut connected = Vec::new();
         for place in 0..self.interfaces.len() {
             let interface = self.interfaces.at(place);
             let index = interface.index;
@@ -22,6 +23,7 @@ impl Stack {
                 if interface.link == LinkState::Up {
                     // Other neighbours may be there now.
                     let _ = interface.configure_resolver(now, arp::Change::Flush);
+                    connected.push(index);
                 }
             }
             let gone = interface.is_gone();
@@ -32,6 +34,9 @@ impl Stack {
             }
         }
         self.any_gone = self.interfaces.iter().any(|i| i.gone);
+        for index in connected {
+            self.reconnected(now, index);
+        }
     }
 
     /// What the event loop has to wait for on behalf of the devices: for each the descriptor, and

@@ -187,7 +187,8 @@ mod tests {
     fn an_address_that_is_asked_for_or_refused_is_shown_as_such() {
         let shown = |state| {
             let addr = "10.0.0.7/24".parse().unwrap();
-            claim(&AddressClaim { iface: IfIndex(1), addr, gateway: None, state })
+            let (iface, probe) = (IfIndex(1), Probe::First);
+            claim(&AddressClaim { iface, addr, gateway: None, probe, state })
         };
         let mac = "02:00:00:00:00:02".parse().unwrap();
         assert!(shown(ClaimState::Probing).unwrap().contains("probing for 10.0.0.7/24"));

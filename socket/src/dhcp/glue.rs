@@ -26,7 +26,8 @@ struct Running {
     client: Client,
     /// What the interface has by now.
     applied: Option<Applied>,
-    link: LinkState,
+    /// Whether its interface is up, and the link too.
+    connected: bool,
 }
 
 /// What came of asking a link for an address.
@@ -134,7 +135,8 @@ impl Stack {
         change: impl FnOnce(&mut Config),
     ) -> Result<(), ConfigError> {
         let interface = self.interface(iface)?;
-        let (mac, link) = (interface.port.mac(), interface.link.clone());
+        let mac = interface.port.mac();
+        let connected = interface.link == LinkState::Up && interface.admin_up;
         let mut config = Config::new(mac);
         change(&mut config);
         if self.dhcp.socket.is_none() {
@@ -142,7 +144,7 @@ impl Stack {
         }
         self.stop_dhcp(now, iface);
         let client = Client::new(now, config, seed);
-        self.dhcp.list.push(Running { iface, client, applied: None, link });
+        self.dhcp.list.push(Running { iface, client, applied: None, connected });
         self.drive_dhcp(now);
         Ok(())
     }
@@ -310,9 +312,10 @@ impl Running {
 
     fn watch_link(&mut self, now: Instant, stack: &Stack) {
         let Some(interface) = stack.interfaces.find(self.iface) else { return };
-        if self.link != interface.link {
-            self.link = interface.link.clone();
-            if self.link == LinkState::Up {
+        let connected = interface.link == LinkState::Up && interface.admin_up;
+        if self.connected != connected {
+            self.connected = connected;
+            if connected {
                 self.client.link_up(now);
             }
         }

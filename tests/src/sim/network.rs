@@ -304,7 +304,10 @@ impl Network {
         self.interfaces += 1;
         let [_, b, c, d] = self.interfaces.to_be_bytes();
         let mac = MacAddr([2, 0, 0, b, c, d]);
-        let arp = Box::new(arp::Cache::new(mac, arp::Config::default(), self.seeds.u64(..)));
+        // ARP has no checksum: a link that flips a bit of another host's address makes it ours, and
+        // what is watched for hours is not to lose its address by that (RFC 5227 §2.4 (c)).
+        let config = arp::Config { yield_address: false, ..arp::Config::default() };
+        let arp = Box::new(arp::Cache::new(mac, config, self.seeds.u64(..)));
         let (near, far) = Wire::pair_with(WireConfig {
             latency: Duration::ZERO,
             queue: usize::MAX,

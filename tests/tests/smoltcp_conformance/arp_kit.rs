@@ -112,6 +112,7 @@ arp::conformance_tests!(
         ("an_unused_entry_is_forgotten", NOT_SHOWN),
         ("the_time_that_is_left_is_shown", NOT_SHOWN),
         ("a_conflict_is_answered_with_an_announcement", NO_5227),
+        ("an_address_that_is_given_up_is_not_used_any_more", NO_5227),
         ("a_probe_is_answered", DISAGREES_PROBE),
         ("a_probe_is_no_conflict", NO_5227),
         ("a_probe_teaches_nothing", DISAGREES_PROBE),

@@ -1,7 +1,8 @@
 //! Interfaces that are changed while they are in use: what `ifconfig` does to sockets.
 
 use ip::{Cause, IfIndex, Protocol, SocketError};
-use tests::virtual_net::{World, addr, echo_request, rfc9293, small};
+use socket::{ClaimState, Probe};
+use tests::virtual_net::{World, addr, echo_request, mac, rfc9293, small};
 
 const IF: IfIndex = IfIndex(1);
 
@@ -114,12 +115,39 @@ fn an_interface_that_is_down_drops_with_a_reason_and_comes_back_with_its_routes(
 fn a_resolver_sends_nothing_by_an_interface_that_is_down() {
     let mut world = World::pair(rfc9293);
     let (now, wanted) = (world.now, "10.0.0.7/24".parse().unwrap());
-    world.stacks[0].claim_address(now, IF, wanted, None, socket::Probe::First).unwrap();
+    world.stacks[0].claim_address(now, IF, wanted, None, Probe::First).unwrap();
     world.stacks[0].set_interface_up(now, IF, false).unwrap();
     let sent = world.stacks[0].interfaces()[1].stats.tx_packets;
     world.millis(10_000);
     assert_eq!(world.stacks[0].interfaces()[1].stats.tx_packets, sent);
     assert!(world.count(0, "stack", "interface down") >= 3, "three probes at least");
+}
+
+/// RFC 5227 §2.1: a link that is back may be another one.
+#[test]
+fn an_interface_that_is_up_again_asks_for_its_address_anew() {
+    let mut world = World::pair(rfc9293);
+    let (now, wanted) = (world.now, "10.0.0.7/24".parse().unwrap());
+    let claim = |world: &World| world.stacks[0].claims()[0].state;
+    world.stacks[0].claim_address(now, IF, wanted, None, Probe::First).unwrap();
+    world.millis(10_000);
+    assert_eq!(claim(&world), ClaimState::InUse);
+    for another_came in [false, true] {
+        let now = world.now;
+        world.stacks[0].set_interface_up(now, IF, false).unwrap();
+        if another_came {
+            world.stacks[1].add_address(now, IF, wanted).unwrap();
+        }
+        world.millis(10_000);
+        let now = world.now;
+        world.stacks[0].set_interface_up(now, IF, true).unwrap();
+        assert_eq!(claim(&world), ClaimState::Optimistic, "used meanwhile");
+        world.millis(10_000);
+        let owned = world.stacks[0].interfaces()[1].addrs.contains(&wanted);
+        assert_eq!(owned, !another_came);
+        let state = if another_came { ClaimState::Refused(mac(2)) } else { ClaimState::InUse };
+        assert_eq!(claim(&world), state);
+    }
 }
 
 /// What is sent after it fits the new MTU.
