@@ -141,7 +141,7 @@ enum Fit {
 }
 
 fn fit(ip: &Ipv4Fields, packet: &Packet, mtu: usize) -> Fit {
-    let segments = Segments::of(ip.header_len(), &packet[ip.header_len()..], packet.segmentation());
+    let segments = Segments::of_datagram(ip.header_len(), packet);
     let longest = segments.map_or(packet.len(), |segments| segments.longest());
     if longest <= mtu {
         return Fit::Passes;

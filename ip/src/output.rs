@@ -59,7 +59,7 @@ impl Router {
         if total_len > MAX_DATAGRAM {
             return Err(Cause::FragmentationNeeded { mtu: MAX_DATAGRAM as u16 });
         }
-        let segments = Segments::of(header_len, packet, packet.segmentation());
+        let segments = Segments::of(header_len, packet);
         let on_the_wire = segments.map_or(total_len, Segments::longest);
         if on_the_wire > route.mtu && (header.dont_fragment || segments.is_some()) {
             return Err(Cause::FragmentationNeeded { mtu: route.mtu as u16 });
@@ -146,22 +146,29 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    /// Those of `payload`, which follows an IP header of `header_len` bytes; `None` where it is
-    /// one datagram.
-    pub(crate) fn of(
-        header_len: usize,
-        payload: &[u8],
-        segmentation: Segmentation,
-    ) -> Option<Segments> {
-        let (transport, size) = match segmentation {
+    /// Those of the payload `packet`, which will have an IP header of `header_len` bytes in front
+    /// of it; `None` where it is one datagram.
+    pub(crate) fn of(header_len: usize, packet: &Packet) -> Option<Segments> {
+        Segments::behind(0, header_len, packet)
+    }
+
+    /// As [`Segments::of`], of a packet whose header is there.
+    pub(crate) fn of_datagram(header_len: usize, packet: &Packet) -> Option<Segments> {
+        Segments::behind(header_len, header_len, packet)
+    }
+
+    /// Of the payload that begins `from` bytes from the packet's front.
+    fn behind(from: usize, header_len: usize, packet: &Packet) -> Option<Segments> {
+        let (transport, size) = match packet.segmentation() {
             Segmentation::None => return None,
             // RFC 9293 §3.1: the data offset, in words.
             Segmentation::Tcp4 { size } => {
-                (payload.get(12).map_or(20, |byte| usize::from(byte >> 4) * 4), size)
+                let words = packet.front().get(from + 12).map(|byte| usize::from(byte >> 4));
+                (words.map_or(20, |words| words * 4), size)
             }
             Segmentation::Udp4 { size } => (8, size),
         };
-        let data = payload.len().saturating_sub(transport);
+        let data = packet.len().saturating_sub(from + transport);
         let size = usize::from(size.max(1));
         Some(Segments {
             count: data.div_ceil(size).max(1),

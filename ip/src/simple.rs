@@ -131,7 +131,7 @@ impl SimpleHost {
         }
         let header_len = MIN_HEADER + header.options.as_wire().len();
         let total_len = header_len + packet.len();
-        let segments = Segments::of(header_len, packet, packet.segmentation());
+        let segments = Segments::of(header_len, packet);
         let on_the_wire = segments.map_or(total_len, Segments::longest);
         let ids = segments.map_or(1, |segments| segments.count);
         if on_the_wire > route.mtu || total_len > MAX_DATAGRAM {

@@ -107,6 +107,7 @@
 mod api;
 mod capture;
 pub mod checksum;
+mod chunks;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod counters;
@@ -132,6 +133,7 @@ mod wire;
 
 pub use api::{Capabilities, Device, DropReason, Interest, LinkState, Medium, Stats};
 pub use capture::{Capture, CaptureError, CaptureFile, CaptureInterface};
+pub use chunks::{CHUNK, give_chunk, take_chunk};
 pub use counters::{Counter, Counts, Reason};
 pub use direction::{Direction, Directions};
 pub use dump::describe;

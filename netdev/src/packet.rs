@@ -3,7 +3,13 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
+use bytes::Bytes;
+
 use crate::pool;
+
+mod tail;
+
+use tail::Tail;
 
 /// Room in front of a fresh packet: an Ethernet header, the longest IPv4 and TCP headers, and
 /// what a device may want before the frame.
@@ -14,6 +20,11 @@ pub const HEADROOM: usize = 14 + 60 + 60 + 26;
 /// A layer *prepends* its header on the way down and *strips* it on the way up, both in place. A
 /// stripped header stays where it was, byte for byte as it arrived, and [`Packet::unstrip`] brings
 /// it back: that is how ICMP quotes a datagram. The buffer goes back to a pool on drop.
+///
+/// A packet that a transport makes may share its payload with the transport's send buffer
+/// ([`Packet::share`]): headers are prepended in front of bytes that are not copied, and a device
+/// that can write from several places ([`Packet::parts`]) never copies them either. Nobody needs
+/// to know: whoever looks at such a packet as one slice gets one, at the price of the copy.
 ///
 /// ```
 /// use netdev::Packet;
@@ -29,6 +40,8 @@ pub struct Packet {
     storage: Vec<u8>,
     start: usize,
     end: usize,
+    /// What is shared, and follows the storage.
+    tail: Option<Box<Tail>>,
     checksum: State,
     segmentation: Segmentation,
     faults: Faults,
@@ -121,6 +134,7 @@ impl Packet {
             storage: pool::take(HEADROOM + capacity),
             start: HEADROOM,
             end: HEADROOM,
+            tail: None,
             checksum: State::None,
             segmentation: Segmentation::None,
             faults: Faults::empty(),
@@ -145,6 +159,7 @@ impl Packet {
     /// Makes `len` bytes of room at the front and gives them to be filled; they hold no
     /// particular content. Copies the packet only where the headroom is used up.
     pub fn prepend(&mut self, len: usize) -> &mut [u8] {
+        self.changes();
         if len > self.start {
             self.grow_headroom(len);
         }
@@ -158,6 +173,10 @@ impl Packet {
     /// Where the packet is shorter than `len`: the caller has parsed the header that it strips.
     pub fn strip(&mut self, len: usize) {
         assert!(len <= self.len(), "strip of {len} from {} bytes", self.len());
+        if len > self.end - self.start {
+            self.gather();
+        }
+        self.changes();
         self.start += len;
     }
 
@@ -167,23 +186,54 @@ impl Packet {
     /// Where there is not as much in front of the packet.
     pub fn unstrip(&mut self, len: usize) {
         assert!(len <= self.start, "unstrip of {len} with {} bytes in front", self.start);
+        self.changes();
         self.start -= len;
     }
 
     /// Adds bytes at the end.
     pub fn append(&mut self, bytes: &[u8]) {
+        self.gather();
         let end = self.end + bytes.len();
         if end > self.storage.len() {
             let mut storage = pool::take(end);
-            storage[self.start..self.end].copy_from_slice(&self.storage[self.start..self.end]);
+            // With the stripped headers in front.
+            storage[..self.end].copy_from_slice(&self.storage[..self.end]);
             pool::give(std::mem::replace(&mut self.storage, storage));
         }
         self.storage[self.end..end].copy_from_slice(bytes);
         self.end = end;
     }
 
+    /// Adds bytes at the end that somebody else holds as well, and nobody changes. They are not
+    /// copied.
+    pub fn share(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.tail.get_or_insert_default().push(bytes);
+        }
+    }
+
+    /// Bytes in the packet.
+    #[allow(clippy::len_without_is_empty)] // The slice has that.
+    pub fn len(&self) -> usize {
+        self.end - self.start + self.tail.as_ref().map_or(0, |tail| tail.len())
+    }
+
+    /// The packet from its front as far as it lies in one piece: all of it, or the headers that
+    /// were prepended in front of bytes that are shared.
+    pub fn front(&self) -> &[u8] {
+        &self.storage[self.start..self.end]
+    }
+
+    /// The packet in the pieces that it lies in, one after the other; [`Packet::front`] is the
+    /// first.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let shared = self.tail.iter().flat_map(|tail| tail.pieces());
+        std::iter::once(self.front()).chain(shared)
+    }
+
     /// Drops everything after `len` bytes; does nothing where the packet is shorter.
     pub fn truncate(&mut self, len: usize) {
+        self.gather();
         self.end = self.end.min(self.start + len);
     }
 
@@ -219,6 +269,7 @@ impl Packet {
     pub fn complete_checksum(&mut self) {
         let Checksum::Partial { start, offset } = self.checksum() else { return };
         let field = start + offset;
+        self.gather();
         if field + 2 <= self.len() {
             let check = match crate::checksum::Sum::default().bytes(&self[start..]).finish() {
                 // RFC 768: a UDP checksum of zero means none, so zero is sent as all ones, which
@@ -251,13 +302,28 @@ impl Packet {
         self.faults |= fault;
     }
 
+    /// What was put together for a reader is so no longer.
+    fn changes(&mut self) {
+        if let Some(tail) = &mut self.tail {
+            tail.forget_whole();
+        }
+    }
+
+    /// Makes one piece of the packet, in storage of its own.
+    fn gather(&mut self) {
+        let Some(tail) = self.tail.take() else { return };
+        for piece in tail.pieces() {
+            self.append(piece);
+        }
+    }
+
     #[cold]
     fn grow_headroom(&mut self, len: usize) {
         let old = self.start;
         let start = len + HEADROOM;
-        let mut storage = pool::take(start + self.len());
-        let end = start + self.len();
-        storage[start..end].copy_from_slice(self);
+        let end = start + self.front().len();
+        let mut storage = pool::take(end);
+        storage[start..end].copy_from_slice(self.front());
         pool::give(std::mem::replace(&mut self.storage, storage));
         if let State::Partial { at, .. } = &mut self.checksum {
             *at = *at - old + start;
@@ -272,7 +338,7 @@ impl Clone for Packet {
         let mut storage = pool::take(self.storage.len());
         // The stripped headers in front belong to the packet too.
         storage[..self.end].copy_from_slice(&self.storage[..self.end]);
-        Packet { storage, ..*self }
+        Packet { storage, tail: self.tail.clone(), ..*self }
     }
 }
 
@@ -285,12 +351,16 @@ impl Drop for Packet {
 impl Deref for Packet {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        &self.storage[self.start..self.end]
+        match &self.tail {
+            None => self.front(),
+            Some(tail) => tail.whole(self.front()),
+        }
     }
 }
 
 impl DerefMut for Packet {
     fn deref_mut(&mut self) -> &mut [u8] {
+        self.gather();
         &mut self.storage[self.start..self.end]
     }
 }
@@ -347,6 +417,60 @@ mod tests {
         packet.complete_checksum();
         assert_eq!(&packet[4..6], &(!0x1234u16).to_be_bytes());
         assert_eq!(packet.checksum(), Checksum::Verified);
+    }
+
+    /// A packet with `shared` behind `front`.
+    fn sharing(front: &[u8], shared: &[&'static [u8]]) -> Packet {
+        let mut packet = Packet::from_payload(front);
+        for bytes in shared {
+            packet.share(Bytes::from_static(bytes));
+        }
+        packet
+    }
+
+    #[test]
+    fn a_packet_that_shares_its_payload_is_the_same_bytes_in_parts() {
+        let mut packet = sharing(b"", &[b"pay", b"", b"load"]);
+        packet.prepend(2).copy_from_slice(b"h:");
+        assert_eq!((packet.len(), packet.front()), (9, &b"h:"[..]));
+        assert_eq!(packet.parts().collect::<Vec<_>>(), [&b"h:"[..], b"pay", b"load"]);
+        assert_eq!(&packet[..], b"h:payload");
+        assert_eq!(packet, Packet::from_payload(b"h:payload"));
+        packet.prepend(1).copy_from_slice(b"x");
+        assert_eq!(&packet[..], b"xh:payload", "what was put together before is not kept");
+        packet.strip(2);
+        assert_eq!(&packet[..], b":payload");
+        packet.unstrip(1);
+        assert_eq!(&packet[..], b"h:payload");
+    }
+
+    #[test]
+    fn changing_a_packet_that_shares_its_payload_changes_a_copy() {
+        let payload = Bytes::from(b"payload".to_vec());
+        let mut packet = Packet::from_payload(b"h:");
+        packet.share(payload.clone());
+        let mut other = packet.clone();
+        packet[2..].make_ascii_uppercase();
+        assert_eq!(
+            (&packet[..], &other[..], &payload[..]),
+            (&b"h:PAYLOAD"[..], &b"h:payload"[..], &b"payload"[..])
+        );
+        other.strip(4);
+        assert_eq!(&other[..], b"yload", "beyond its own storage");
+        other.unstrip(4);
+        other.append(b"!");
+        other.truncate(5);
+        assert_eq!(&other[..], b"h:pay");
+    }
+
+    #[test]
+    fn the_checksum_covers_what_is_shared() {
+        let mut packet = sharing(&[0, 0, 0x12], &[&[0x34]]);
+        packet.set_checksum(Checksum::Partial { start: 0, offset: 0 });
+        packet.prepend(1000).fill(7);
+        assert_eq!(packet.checksum(), Checksum::Partial { start: 1000, offset: 0 });
+        packet.complete_checksum();
+        assert_eq!(&packet[1000..1002], &(!0x1234u16).to_be_bytes());
     }
 
     #[test]

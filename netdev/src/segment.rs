@@ -110,15 +110,20 @@ struct Layout {
 
 impl Layout {
     /// `None` where the packet is no whole datagram of `protocol` over IPv4.
-    fn of(packet: &[u8], l3: usize, protocol: u8) -> Option<Layout> {
-        let datagram = packet.get(l3..)?;
+    fn of(packet: &Packet, l3: usize, protocol: u8) -> Option<Layout> {
+        // The headers; what they describe may lie elsewhere.
+        let front = packet.front();
+        let datagram = front.get(l3..)?;
         let header = etherparse::Ipv4HeaderSlice::from_slice(datagram).ok()?;
         if header.protocol().0 != protocol || header.is_fragmenting_payload() {
             return None;
         }
         let l4 = l3 + header.slice().len();
         let end = l3 + usize::from(header.total_len());
-        let transport = packet.get(l4..end)?;
+        if end > packet.len() {
+            return None;
+        }
+        let transport = front.get(l4..end.min(front.len()))?;
         let header_len = match protocol {
             TCP => etherparse::TcpHeaderSlice::from_slice(transport).ok()?.slice().len(),
             _ => etherparse::UdpHeaderSlice::from_slice(transport).ok().map(|_| UDP_HEADER_LEN)?,

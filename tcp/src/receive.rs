@@ -1,7 +1,7 @@
 //! The receive sequence space (RFC 9293 §3.3.1, figure 4): what came, and the window for more.
 
-use crate::buffers::ReceiveBuffer;
 use crate::options::MAX_WINDOW_SCALE;
+use crate::receive_buffer::ReceiveBuffer;
 use crate::urgent::Mark;
 use crate::{Config, Reassembly, SeqNum};
 

@@ -147,16 +147,18 @@ impl Segment {
             (has(Flags::ACK), has(Flags::URG), has(Flags::ECE), has(Flags::CWR));
         // Cannot fail: a wire form is 40 bytes at most.
         let _ = header.set_options_raw(&self.options.to_wire());
-        let bytes = header.to_bytes();
-        packet.prepend(bytes.len()).copy_from_slice(&bytes);
-        let sum = pseudo_header(src, dst, packet.len());
+        let mut bytes = header.to_bytes();
+        let mut sum = pseudo_header(src, dst, bytes.len() + packet.len());
         let field = CHECKSUM_OFFSET..CHECKSUM_OFFSET + 2;
         if partial {
-            packet[field].copy_from_slice(&sum.folded().to_be_bytes());
-            packet.set_checksum(Checksum::Partial { start: 0, offset: CHECKSUM_OFFSET });
+            bytes[field].copy_from_slice(&sum.folded().to_be_bytes());
         } else {
-            let check = sum.bytes(&packet).finish();
-            packet[field].copy_from_slice(&check.to_be_bytes());
+            sum = sum.bytes(&bytes).bytes(&packet);
+            bytes[field].copy_from_slice(&sum.finish().to_be_bytes());
+        }
+        packet.prepend(bytes.len()).copy_from_slice(&bytes);
+        if partial {
+            packet.set_checksum(Checksum::Partial { start: 0, offset: CHECKSUM_OFFSET });
         }
         packet
     }

@@ -1,7 +1,7 @@
 //! The send sequence space (RFC 9293 §3.3.1, figure 3): what was sent, and what may be.
 
-use crate::buffers::SendBuffer;
 use crate::congestion::Usage;
+use crate::send_buffer::SendBuffer;
 use crate::{Config, SeqNum};
 
 /// The send sequence space (RFC 9293 §3.3.1, figure 3), and what may be sent.

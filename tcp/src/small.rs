@@ -34,11 +34,11 @@ use ip::{SocketError, Ttl};
 use netdev::{Counter, Counts, Instant, Packet};
 use tracing::{debug, trace};
 
-use crate::buffers::SendBuffer;
 use crate::challenge::PerConnection;
 use crate::icmp::quoted_segment;
 use crate::isn::IsnGenerator;
 use crate::receive::{Placed, ReceiveSpace};
+use crate::send_buffer::SendBuffer;
 use crate::slab::Slab;
 use crate::table::{Owner, Table, Tuple};
 use crate::tcb::ConnId;

@@ -93,8 +93,13 @@ pub(crate) fn data(
     let end = seq + len as u32;
     let ends = end == tcb.snd.buffer.end() || tcb.snd.buffer.records.ends_at(end);
     flags.set(Flags::PSH, len > 0 && ends);
-    let mut packet = Packet::with_capacity(len);
-    tcb.snd.buffer.copy(seq, len, &mut packet);
+    // Who fills in the checksum of a segment has to look at all of it, and may as well copy it.
+    let unseen = segmented && cx.route(&tcb.tuple).is_ok_and(|route| route.offload.checksum);
+    let mut packet = Packet::with_capacity(if unseen { 0 } else { len });
+    match unseen {
+        true => tcb.snd.buffer.share(seq, len, &mut packet),
+        false => tcb.snd.buffer.copy(seq, len, &mut packet),
+    }
     let full = segment_size(tcb);
     if segmented {
         packet.set_segmentation(Segmentation::Tcp4 { size: full as u16 });

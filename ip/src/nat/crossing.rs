@@ -149,7 +149,7 @@ impl Router {
         if let Some(end) = rewrite.ends.src {
             ip.src = end.addr;
             // RFC 6864 §5.3: as if it came from the router, to which all look alike.
-            let segments = Segments::of(header_len, &packet[header_len..], packet.segmentation());
+            let segments = Segments::of_datagram(header_len, packet);
             let ids = segments.map_or(1, |segments| segments.count);
             ip.id = self.ident.take(ip.src, ip.dst, ip.protocol, ids);
             renumber(packet, ip.id);

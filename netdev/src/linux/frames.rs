@@ -15,6 +15,9 @@ use crate::{
 const ETHERNET_HEADER: usize = 14;
 /// A VLAN tag.
 const VLAN_TAG: usize = 4;
+/// Of so many parts a packet that shares its payload consists at most, as a rule: the headers, and
+/// 64 KiB in chunks of a send buffer.
+const MOST_PARTS: usize = 7;
 /// What fits into the pool's buffer for one ordinary frame.
 const SMALL: usize = 2048 - HEADROOM;
 
@@ -246,9 +249,23 @@ impl Frames {
 
     fn write(&self, headers: &Headers, packet: &Packet) -> io::Result<usize> {
         let front = self.format.len();
-        let buffers = [IoSlice::new(&headers[..front]), IoSlice::new(packet)];
+        let mut buffers = [IoSlice::new(&[]); MOST_PARTS + 1];
+        buffers[0] = IoSlice::new(&headers[..front]);
+        let mut count = 0;
+        for part in packet.parts() {
+            count += 1;
+            match buffers.get_mut(count) {
+                Some(buffer) => *buffer = IoSlice::new(part),
+                // So many that they had better be put together.
+                None => break,
+            }
+        }
+        if count > MOST_PARTS {
+            buffers[1] = IoSlice::new(packet);
+            count = 1;
+        }
         let from = if front == 0 { 1 } else { 0 };
-        (&self.file).write_vectored(&buffers[from..])
+        (&self.file).write_vectored(&buffers[from..=count])
     }
 
     /// Makes a packet of what was read, or drops it with a reason.

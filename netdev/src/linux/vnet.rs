@@ -86,7 +86,7 @@ pub fn encode(frame: &Packet) -> Result<[u8; LEN], Malformed> {
         Segmentation::None => (GSO_NONE, 0, 0),
         Segmentation::Tcp4 { size } => {
             // RFC 9293 §3.1: the data offset is the upper half of byte 12, in words of 32 bits.
-            let words = frame.get(start + 12).ok_or(Malformed)? >> 4;
+            let words = frame.front().get(start + 12).ok_or(Malformed)? >> 4;
             (GSO_TCPV4, size, 4 * usize::from(words))
         }
         Segmentation::Udp4 { size } => (GSO_UDP_L4, size, 8),

@@ -1,16 +1,11 @@
-//! The bytes between a program and its connection.
+//! The bytes that came in order and wait for the program.
 
 use std::collections::VecDeque;
-
-use netdev::Packet;
-
-use crate::SeqNum;
-use crate::records::Records;
 
 /// Bytes that come at the back and go at the front. Of many connections most are idle: those hold
 /// nothing, not even an empty queue.
 #[derive(Default)]
-#[allow(clippy::box_collection)] // An empty VecDeque is 24 bytes more, twice in each connection.
+#[allow(clippy::box_collection)] // An empty VecDeque is 24 bytes more, in each connection.
 struct Bytes(Option<Box<VecDeque<u8>>>);
 
 impl Bytes {
@@ -45,75 +40,6 @@ impl Bytes {
 
     fn memory(&self) -> usize {
         self.0.as_ref().map_or(0, |bytes| size_of::<VecDeque<u8>>() + bytes.capacity())
-    }
-}
-
-/// Bytes that the user gave and the peer has not acknowledged. Allocated as they come.
-pub(crate) struct SendBuffer {
-    bytes: Bytes,
-    /// The sequence number of the first.
-    start: SeqNum,
-    /// How many it takes; `send_memory` says what counts.
-    pub(crate) limit: usize,
-    /// Where segments must not be joined.
-    pub(crate) records: Records,
-}
-
-impl SendBuffer {
-    pub(crate) fn new(start: SeqNum, limit: usize) -> SendBuffer {
-        SendBuffer { bytes: Bytes::default(), start, limit, records: Records::default() }
-    }
-
-    /// Takes as many bytes as fit.
-    pub(crate) fn write(&mut self, data: &[u8]) -> usize {
-        let len = data.len().min(self.free());
-        self.append(&data[..len]);
-        len
-    }
-
-    /// Takes bytes; that they fit is `send_memory`'s business.
-    pub(crate) fn append(&mut self, data: &[u8]) {
-        self.bytes.push(data);
-    }
-
-    /// Adds `len` bytes from `seq` on to a packet.
-    pub(crate) fn copy(&self, seq: SeqNum, len: usize, packet: &mut Packet) {
-        let (first, second) = self.bytes.pieces((seq - self.start) as usize, len);
-        packet.append(first);
-        packet.append(second);
-    }
-
-    /// Lets go of what comes before `una`.
-    pub(crate) fn acknowledge(&mut self, una: SeqNum) {
-        if una.gt(self.start) {
-            let len = ((una - self.start) as usize).min(self.bytes.len());
-            self.bytes.drop_front(len);
-            self.start += len as u32;
-            self.records.acknowledge(una);
-        }
-    }
-
-    /// The sequence number after the last byte.
-    pub(crate) fn end(&self) -> SeqNum {
-        self.start + self.bytes.len() as u32
-    }
-
-    pub(crate) fn free(&self) -> usize {
-        self.limit.saturating_sub(self.bytes.len())
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    pub(crate) fn memory(&self) -> usize {
-        self.bytes.memory() + self.records.memory()
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.start = self.end();
-        self.bytes = Bytes::default();
-        self.records = Records::default();
     }
 }
 
@@ -172,20 +98,6 @@ impl ReceiveBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_acknowledged_makes_room_and_the_rest_keeps_its_numbers() {
-        let start = SeqNum(u32::MAX - 3);
-        let mut buffer = SendBuffer::new(start, 10);
-        assert_eq!(buffer.write(b"0123456789ab"), 10);
-        buffer.acknowledge(start + 6);
-        assert_eq!(buffer.write(b"ABCDEFGH"), 6);
-        // Ring storage: the bytes lie in two pieces.
-        let mut packet = Packet::with_capacity(10);
-        buffer.copy(start + 7, 8, &mut packet);
-        assert_eq!(&packet[..], b"789ABCDE");
-        assert_eq!(buffer.end(), start + 16);
-    }
 
     #[test]
     fn an_empty_buffer_holds_no_memory() {
