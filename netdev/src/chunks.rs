@@ -61,10 +61,12 @@ mod tests {
     fn what_is_no_chunk_is_not_kept() {
         give_chunk(Bytes::from(vec![1; 100]));
         give_chunk(Bytes::from_static(b"static"));
-        (0..2 * IDLE).map(|_| take_chunk()).collect::<Vec<_>>().into_iter().for_each(|mut chunk| {
-            chunk.extend_from_slice(b"used");
-            give_chunk(chunk.freeze());
-        });
+        (0..2 * IDLE).map(|_| take_chunk()).collect::<Vec<_>>().into_iter().for_each(
+            |mut chunk| {
+                chunk.extend_from_slice(b"used");
+                give_chunk(chunk.freeze());
+            },
+        );
         assert!(free().iter().all(|chunk| chunk.capacity() >= CHUNK));
         assert!(free().len() <= IDLE);
     }

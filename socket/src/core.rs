@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::RawFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant as Clock};
 
@@ -12,6 +13,7 @@ use ip::{IfIndex, Readiness, SocketError};
 use netdev::Instant;
 
 use crate::bell::Bell;
+use crate::lead::Leader;
 use crate::locked::Locked;
 use crate::pollers::Pollers;
 use crate::stack_clock::StackClock;
@@ -35,6 +37,11 @@ pub(crate) struct Core {
     pub(crate) signal: sys::Signal,
     /// Rung whenever a thread has done something with the stack, while somebody wants to know.
     pub(crate) turned: Arc<Bell>,
+    /// What the event loop waits for, as far as a thread that leads changes it; none where the
+    /// system does not let it.
+    pub(crate) loop_watch: OnceLock<sys::Remote>,
+    /// In nanoseconds, see [`Net::set_busy_poll`](crate::Net::set_busy_poll).
+    busy_poll: AtomicU64,
     clock: StackClock,
 }
 
@@ -47,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) phase: Phase,
     /// Set while the event loop sleeps.
     pub(crate) sleep: Option<Sleep>,
+    /// The thread that reads the devices instead of the event loop.
+    pub(crate) leader: Option<Leader>,
     /// Threads that wait for [`Core::turned`].
     pub(crate) turn_watchers: usize,
 }
@@ -73,6 +82,8 @@ impl Core {
     pub(crate) fn new(stack: Stack, clock: StackClock) -> io::Result<Core> {
         Ok(Core {
             clock,
+            loop_watch: OnceLock::new(),
+            busy_poll: AtomicU64::new(0),
             turnstile: Mutex::new(()),
             shared: Mutex::new(Shared {
                 stack,
@@ -80,11 +91,21 @@ impl Core {
                 pollers: Pollers::default(),
                 phase: Phase::Running,
                 sleep: None,
+                leader: None,
                 turn_watchers: 0,
             }),
             signal: sys::Signal::new()?,
             turned: Arc::default(),
         })
+    }
+
+    pub(crate) fn busy_poll(&self) -> Duration {
+        Duration::from_nanos(self.busy_poll.load(Relaxed))
+    }
+
+    pub(crate) fn set_busy_poll(&self, busy: Duration) {
+        let nanos = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);
+        self.busy_poll.store(nanos, Relaxed);
     }
 
     /// Now, in the stack's time.
@@ -177,6 +198,15 @@ pub(crate) enum Wait {
 impl Wait {
     pub(crate) fn at_most(timeout: Option<Duration>) -> Wait {
         timeout.map_or(Wait::Forever, |timeout| Wait::Until(after(timeout)))
+    }
+
+    /// How long that is from now; `None`: for ever.
+    pub(crate) fn left(self) -> Option<Duration> {
+        match self {
+            Wait::Never => Some(Duration::ZERO),
+            Wait::Until(deadline) => Some(deadline.saturating_duration_since(Clock::now())),
+            Wait::Forever => None,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use ip::IfIndex;
 use netdev::sooner;
 
 use crate::core::{Core, Phase, Sleep};
+use crate::lead::Leader;
 use crate::{Stack, sys};
 
 /// The token of the signal; devices have their index.
@@ -31,6 +32,9 @@ const IDLE_SLEEP: Duration = Duration::from_millis(1);
 pub(crate) fn start(core: Arc<Core>) -> io::Result<JoinHandle<()>> {
     let mut selector = sys::Selector::new()?;
     selector.set(core.signal.as_fd().as_raw_fd(), SIGNAL, false)?;
+    if let Some(remote) = selector.remote() {
+        let _ = core.loop_watch.set(remote);
+    }
     let watch = Watch {
         selector,
         devices: Vec::new(),
@@ -87,7 +91,7 @@ fn run(core: &Core, mut watch: Watch) {
             }
             timeout = Some(IDLE_SLEEP);
         }
-        let watched = watch.update(&locked.stack).to_vec();
+        let watched = watch.update(&locked.stack, locked.leader.as_ref()).to_vec();
         locked.sleep = Some(Sleep { until, watched });
         drop(locked);
         if watch.fruitless >= IDLE_LIMIT {
@@ -125,9 +129,13 @@ struct Watch {
 }
 
 impl Watch {
-    /// Asks every device what it waits for.
-    fn update(&mut self, stack: &Stack) -> &[(IfIndex, (RawFd, bool))] {
+    /// Asks every device what it waits for. What another thread reads is left to that: it sees to
+    /// it that the loop watches it again.
+    fn update(&mut self, stack: &Stack, leader: Option<&Leader>) -> &[(IfIndex, (RawFd, bool))] {
         let wanted: Vec<_> = stack.interests().collect();
+        if leader.is_some() && wanted == self.devices {
+            return &self.devices;
+        }
         let stays = |old: &(IfIndex, (RawFd, bool))| {
             wanted.iter().any(|new| new.0 == old.0 && new.1.0 == old.1.0)
         };

@@ -148,6 +148,7 @@ mod drop_reason;
 mod error;
 mod event_loop;
 mod interfaces;
+mod lead;
 mod links;
 mod locked;
 mod net;

@@ -63,7 +63,7 @@ impl<'a> Locked<'a> {
     /// Sleeps until the socket's readiness may have changed; `false` where the time is over.
     pub(crate) fn wait(&mut self, key: Key, wait: Wait) -> bool {
         let bell = self.waiters.block(key);
-        let in_time = self.sleep_on(&bell, wait);
+        let in_time = self.wait_for(&bell, wait);
         self.waiters.unblock(key);
         in_time
     }
@@ -71,7 +71,7 @@ impl<'a> Locked<'a> {
     /// Sleeps until the poller may have something to tell; `false` where the time is over.
     pub(crate) fn wait_poller(&mut self, poller: PollerId, wait: Wait) -> bool {
         let Some(bell) = self.pollers.block(poller) else { return false };
-        let in_time = self.sleep_on(&bell, wait);
+        let in_time = self.wait_for(&bell, wait);
         self.pollers.unblock(poller);
         in_time
     }
@@ -89,29 +89,37 @@ impl<'a> Locked<'a> {
     pub(crate) fn wait_turn(&mut self, deadline: Clock) -> bool {
         self.turn_watchers += 1;
         let bell = Arc::clone(&self.core.turned);
-        let in_time = self.sleep_on(&bell, Wait::Until(deadline));
+        let in_time = self.sleep_on(&bell, bell.count(), Wait::Until(deadline));
         self.turn_watchers -= 1;
         in_time
     }
 
-    /// Lets go of the stack until `bell` is rung; `false` where the time is over.
-    fn sleep_on(&mut self, bell: &Bell, wait: Wait) -> bool {
+    /// Lets go of the stack until `bell` has been rung more often than `count` times; `false`
+    /// where the time is over.
+    pub(crate) fn sleep_on(&mut self, bell: &Bell, count: u64, wait: Wait) -> bool {
         let deadline = match wait {
             Wait::Never => return false,
             Wait::Until(deadline) => Some(deadline),
             Wait::Forever => None,
         };
-        let count = bell.count();
         self.release();
         let rung = bell.wait(count, deadline);
-        self.shared = Some(self.core.acquire());
+        self.acquire();
         rung
     }
 
-    /// Lets go of the stack, and wakes whoever is to be woken.
-    fn release(&mut self) {
+    /// Lets go of the stack, and wakes whoever is to be woken. [`Locked::acquire`] follows.
+    pub(crate) fn release(&mut self) {
         self.finish();
         self.let_go();
+    }
+
+    pub(crate) fn acquire(&mut self) {
+        self.shared = Some(self.core.acquire());
+    }
+
+    pub(crate) fn core(&self) -> &'a Core {
+        self.core
     }
 
     fn let_go(&mut self) {
@@ -138,7 +146,7 @@ impl<'a> Locked<'a> {
     }
 
     /// Looks up who waits for the sockets that changed.
-    fn note_changes(&mut self) {
+    pub(crate) fn note_changes(&mut self) {
         while let Some(key) = self.stack.changed() {
             self.mark(key);
         }

@@ -79,6 +79,12 @@ impl Net {
         None
     }
 
+    /// How long a thread that waits for a socket asks the devices again and again before it sleeps:
+    /// it answers sooner, and takes a processor meanwhile. Zero, as at first: not at all.
+    pub fn set_busy_poll(&self, busy: Duration) {
+        self.core().set_busy_poll(busy);
+    }
+
     /// Now, in the stack's time.
     pub fn now(&self) -> Instant {
         self.core().now()

@@ -3,6 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A descriptor that one thread makes readable to wake another that waits for it, or for many.
@@ -76,7 +77,7 @@ pub(crate) struct Ready {
 }
 
 #[cfg(target_os = "linux")]
-pub(crate) use epoll::Selector;
+pub(crate) use epoll::{Remote, Selector};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use poll::Selector;
 
@@ -87,7 +88,7 @@ mod epoll {
     /// Many descriptors to wait for at once: epoll.
     #[derive(Debug)]
     pub(crate) struct Selector {
-        epoll: OwnedFd,
+        epoll: Arc<OwnedFd>,
         events: Vec<libc::epoll_event>,
         /// The kernel is older than 5.11 and has no epoll_pwait2.
         pub(super) coarse: bool,
@@ -100,32 +101,24 @@ mod epoll {
             // SAFETY: the call above has just made this descriptor, nobody else owns it.
             let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
             let none = libc::epoll_event { events: 0, u64: 0 };
-            Ok(Selector { epoll, events: vec![none; 64], coarse: false })
+            Ok(Selector { epoll: Arc::new(epoll), events: vec![none; 64], coarse: false })
+        }
+
+        /// For other threads, to change what this one waits for.
+        pub(crate) fn remote(&self) -> Option<Remote> {
+            Some(Remote { epoll: Arc::clone(&self.epoll) })
         }
 
         /// Waits for `fd` from now on, or changes what is waited for.
         pub(crate) fn set(&mut self, fd: RawFd, token: u64, write: bool) -> io::Result<()> {
             let out = if write { libc::EPOLLOUT } else { 0 };
-            let events = (libc::EPOLLIN | out) as u32;
-            match self.control(libc::EPOLL_CTL_MOD, fd, events, token) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    self.control(libc::EPOLL_CTL_ADD, fd, events, token)
-                }
-                done => done,
-            }
+            watch(&self.epoll, fd, (libc::EPOLLIN | out) as u32, token)
         }
 
         /// Waits for `fd` no longer. Closing it has the same effect, so it is no error where it
         /// is gone already.
         pub(crate) fn remove(&mut self, fd: RawFd) {
-            let _ = self.control(libc::EPOLL_CTL_DEL, fd, 0, 0);
-        }
-
-        fn control(&mut self, op: i32, fd: RawFd, events: u32, token: u64) -> io::Result<()> {
-            let mut event = libc::epoll_event { events, u64: token };
-            // SAFETY: `event` lives through the call, which keeps no pointer to it.
-            check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), op, fd, &mut event) })?;
-            Ok(())
+            let _ = control(&self.epoll, libc::EPOLL_CTL_DEL, fd, 0, 0);
         }
 
         /// Waits until a descriptor is ready or `timeout` is over (`None`: for ever), and gives
@@ -185,6 +178,41 @@ mod epoll {
             })
         }
     }
+
+    /// A selector that another thread waits with.
+    #[derive(Debug)]
+    pub(crate) struct Remote {
+        epoll: Arc<OwnedFd>,
+    }
+
+    impl Remote {
+        /// The other thread does not wait for `fd`, but still learns when it breaks.
+        pub(crate) fn pause(&self, fd: RawFd, token: u64) {
+            let _ = control(&self.epoll, libc::EPOLL_CTL_MOD, fd, 0, token);
+        }
+
+        /// It waits until `fd` can be read again, also where that is another than before with
+        /// its number. One that is gone has nothing to wait for.
+        pub(crate) fn resume(&self, fd: RawFd, token: u64) {
+            let _ = watch(&self.epoll, fd, libc::EPOLLIN as u32, token);
+        }
+    }
+
+    fn watch(epoll: &OwnedFd, fd: RawFd, events: u32, token: u64) -> io::Result<()> {
+        match control(epoll, libc::EPOLL_CTL_MOD, fd, events, token) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                control(epoll, libc::EPOLL_CTL_ADD, fd, events, token)
+            }
+            done => done,
+        }
+    }
+
+    fn control(epoll: &OwnedFd, op: i32, fd: RawFd, events: u32, token: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events, u64: token };
+        // SAFETY: `event` lives through the call, which keeps no pointer to it.
+        check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), op, fd, &mut event) })?;
+        Ok(())
+    }
 }
 
 #[cfg(any(not(target_os = "linux"), test))]
@@ -201,6 +229,12 @@ mod poll {
     impl Selector {
         pub(crate) fn new() -> io::Result<Selector> {
             Ok(Selector::default())
+        }
+
+        /// What one thread waits for another cannot change.
+        #[cfg(not(target_os = "linux"))]
+        pub(crate) fn remote(&self) -> Option<Remote> {
+            None
         }
 
         /// Waits for `fd` from now on, or changes what is waited for.
@@ -237,6 +271,72 @@ mod poll {
             Ok(both.map(|(p, &token)| ready(p, token)).collect())
         }
     }
+}
+
+/// Stands where a selector has none.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+pub(crate) enum Remote {}
+
+#[cfg(not(target_os = "linux"))]
+impl Remote {
+    pub(crate) fn pause(&self, _: RawFd, _: u64) {
+        match *self {}
+    }
+
+    pub(crate) fn resume(&self, _: RawFd, _: u64) {
+        match *self {}
+    }
+}
+
+/// What ended a wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Woken {
+    /// A device can be read.
+    pub(crate) device: bool,
+    /// A device has failed, or is gone.
+    pub(crate) broken: bool,
+    /// The signal was raised.
+    pub(crate) signal: bool,
+}
+
+/// Waits until one of `fds` can be read, `signal` is raised, or `timeout` is over (`None`: for
+/// ever). It may end sooner, for nothing.
+pub(crate) fn wait_readable(fds: &[RawFd], signal: &Signal, timeout: Option<Duration>) -> Woken {
+    let all = std::iter::once(signal.as_fd().as_raw_fd()).chain(fds.iter().copied());
+    let mut polled: Vec<_> =
+        all.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 }).collect();
+    if let Err(error) = poll_nanos(&mut polled, timeout) {
+        let interrupted = error.kind() == io::ErrorKind::Interrupted;
+        return Woken { broken: !interrupted, ..Woken::default() };
+    }
+    let failed = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
+    let (signal, devices) = polled.split_first().expect("the signal is the first");
+    Woken {
+        device: devices.iter().any(|device| device.revents & libc::POLLIN != 0),
+        broken: devices.iter().any(|device| device.revents & failed != 0),
+        signal: signal.revents != 0,
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn poll_nanos(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<i32> {
+    let spec = timeout.map(|t| libc::timespec {
+        tv_sec: libc::time_t::try_from(t.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: t.subsec_nanos() as _,
+    });
+    let spec = spec.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: the array has as many elements as the call is told, `spec` is null or lives through
+    // the call, and a null signal mask means that it stays as it is.
+    check(unsafe {
+        libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, spec, std::ptr::null())
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn poll_nanos(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<i32> {
+    // SAFETY: the array has as many elements as the call is told.
+    check(unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, millis(timeout)) })
 }
 
 /// A timeout in whole milliseconds, rounded up so that nobody wakes before the time; -1 for ever.

@@ -71,6 +71,11 @@ impl Woken {
     pub(crate) fn add(&mut self, bell: &Arc<Bell>) {
         self.bells.push(Arc::clone(bell));
     }
+
+    /// Whether `bell` is to be rung.
+    pub(crate) fn has(&self, bell: &Arc<Bell>) -> bool {
+        self.bells.iter().any(|other| Arc::ptr_eq(other, bell))
+    }
 }
 
 impl Waiters {

@@ -38,10 +38,15 @@ impl DatagramServer {
     pub(crate) fn run(mut self, stop: &Interrupt) -> io::Result<()> {
         let waiter = Waiter::new(&self.net, &self.socket, stop)?;
         let mut buffer = vec![0; MAX_DATAGRAM];
-        while waiter.wait(None)? != Waited::Interrupted {
+        while !stop.is_raised() {
             let (len, from) = match self.socket.recv_from(&mut buffer) {
                 Ok(received) => received,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if waiter.wait(None)? == Waited::Interrupted {
+                        break;
+                    }
+                    continue;
+                }
                 // The link or the stack is gone for good: it would say so again and again.
                 Err(error) if error.kind() == io::ErrorKind::NetworkDown => return Err(error),
                 // An answer of ours came to nothing; that is no reason to end.

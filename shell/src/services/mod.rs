@@ -6,6 +6,7 @@ pub(crate) mod discard;
 pub(crate) mod echo;
 pub(crate) mod http;
 mod streams;
+mod workers;
 
 pub(crate) use datagrams::DatagramServer;
 pub(crate) use streams::StreamServer;

@@ -8,13 +8,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use socket::{Net, TcpListener, TcpStream};
 
 use super::StreamService;
+use super::workers::Workers;
 use crate::Interrupt;
 use crate::waiter::{Waited, Waiter};
 
 /// Connections at a time; those beyond wait in the backlog.
 const MAX_CONNECTIONS: usize = 4096;
-/// Stack of a connection's thread in bytes: buffers are on the heap.
-const THREAD_STACK: usize = 256 * 1024;
 
 /// A listening service.
 pub(crate) struct StreamServer {
@@ -42,10 +41,15 @@ impl StreamServer {
         let open = Arc::new(Open::default());
         let all = open.clone();
         let _hook = stop.on_raise(move || all.shut());
-        while waiter.wait(None)? != Waited::Interrupted {
+        let workers = Workers::default();
+        while !stop.is_raised() {
             match self.listener.accept() {
-                Ok((stream, peer)) => self.start(&open, stream, peer)?,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok((stream, peer)) => self.start(&workers, &open, stream, peer)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if waiter.wait(None)? == Waited::Interrupted {
+                        break;
+                    }
+                }
                 // The link or the stack is gone for good: it would say so again and again.
                 Err(error) if error.kind() == io::ErrorKind::NetworkDown => {
                     open.shut();
@@ -58,22 +62,26 @@ impl StreamServer {
         }
         open.shut();
         open.wait_below(1, &Interrupt::new());
+        workers.end();
         Ok(())
     }
 
-    fn start(&self, open: &Arc<Open>, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
+    fn start(
+        &self,
+        workers: &Workers,
+        open: &Arc<Open>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> io::Result<()> {
         stream.set_nonblocking(false)?;
         let entry = open.add(stream.try_clone()?);
         let service = self.service.clone();
-        let spawned = std::thread::Builder::new()
-            .name(format!("serve {peer}"))
-            .stack_size(THREAD_STACK)
-            .spawn(move || {
-                if let Err(error) = service.serve(stream) {
-                    tracing::debug!(%peer, %error, "connection ended");
-                }
-                drop(entry);
-            });
+        let spawned = workers.start(move || {
+            if let Err(error) = service.serve(stream) {
+                tracing::debug!(%peer, %error, "connection ended");
+            }
+            drop(entry);
+        });
         if let Err(error) = spawned {
             // The connection was dropped with the closure, and so closed.
             tracing::warn!(%peer, %error, "no thread for a connection");

@@ -1,0 +1,226 @@
+//! A thread that waits for a socket reads the devices itself.
+//!
+//! Were it always the event loop that reads them, each packet that a thread waits for would cost
+//! two switches between threads: to the loop, and from there to the thread. So a thread that has
+//! to wait *leads*: the loop watches the devices no longer, the thread does, and what comes in is
+//! handled on it, whomever it is for. When that makes its own socket ready, it gives the devices
+//! back and returns to its program. A thread that has to wait while another leads takes over: it
+//! is the one that has just done something, and is likely to be answered first.
+//!
+//! The loop keeps the timers, and everything else. Nothing depends on who leads, or on whether
+//! anybody does: whoever reads a device does so under the lock, and both may.
+
+use std::cell::OnceCell;
+use std::os::fd::RawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant as Clock};
+
+use ip::IfIndex;
+
+use crate::bell::Bell;
+use crate::core::{Phase, Wait};
+use crate::locked::Locked;
+use crate::sys::{self, Signal};
+
+/// After so many wake-ups in a row by a device from which nothing comes, the loop may find out
+/// what is wrong with it.
+const FRUITLESS_LIMIT: u32 = 16;
+
+thread_local! {
+    /// What wakes this thread while it leads. Only the thread itself clears it.
+    static SIGNAL: OnceCell<Arc<Signal>> = const { OnceCell::new() };
+}
+
+/// The thread that reads the devices instead of the event loop.
+#[derive(Debug)]
+pub(crate) struct Leader {
+    signal: Arc<Signal>,
+    watched: Vec<(IfIndex, RawFd)>,
+}
+
+/// How leading ended.
+enum Outcome {
+    /// The bell was rung.
+    Rung,
+    /// The time is over.
+    TimedOut,
+    /// Another thread leads, or none can; there is still something to wait for.
+    Deposed,
+}
+
+impl Locked<'_> {
+    /// Waits until `bell` is rung, and reads the devices meanwhile if they can be read by any
+    /// thread; `false` where the time is over first.
+    pub(crate) fn wait_for(&mut self, bell: &Arc<Bell>, wait: Wait) -> bool {
+        if wait == Wait::Never {
+            return false;
+        }
+        let count = bell.count();
+        if let Some(signal) = self.take_lead(bell) {
+            let outcome = self.lead(bell, count, &signal, wait);
+            bell.led_no_longer(&signal);
+            match outcome {
+                Outcome::Rung => return true,
+                Outcome::TimedOut => return false,
+                Outcome::Deposed => {}
+            }
+        }
+        self.sleep_on(bell, count, wait)
+    }
+
+    /// Takes the devices from the loop, or from the thread that leads so far.
+    fn take_lead(&mut self, bell: &Bell) -> Option<Arc<Signal>> {
+        let loop_watch = self.core().loop_watch.get()?;
+        let watched = self.watchable()?;
+        let signal = SIGNAL.with(|signal| match signal.get() {
+            Some(made) => Some(Arc::clone(made)),
+            None => {
+                let new = Arc::new(Signal::new().ok()?);
+                Some(Arc::clone(signal.get_or_init(|| new)))
+            }
+        })?;
+        bell.led_by(&signal);
+        let leader = Leader { signal: Arc::clone(&signal), watched };
+        match self.leader.replace(leader) {
+            Some(before) => before.signal.raise(),
+            None => {
+                for (index, fd) in &self.leader.as_ref().expect("set").watched {
+                    loop_watch.pause(*fd, u64::from(index.0));
+                }
+            }
+        }
+        Some(signal)
+    }
+
+    /// The descriptors of the devices; `None` where there is none, or where more is to be waited
+    /// for than that one of them can be read.
+    fn watchable(&self) -> Option<Vec<(IfIndex, RawFd)>> {
+        let watched: Option<Vec<_>> = (self.stack.interests())
+            .map(|(index, (fd, write))| (!write).then_some((index, fd)))
+            .collect();
+        watched.filter(|watched| !watched.is_empty() && self.phase == Phase::Running)
+    }
+
+    fn lead(&mut self, bell: &Arc<Bell>, count: u64, me: &Arc<Signal>, wait: Wait) -> Outcome {
+        let fds: Vec<RawFd> = match &self.leader {
+            Some(leader) => leader.watched.iter().map(|(_, fd)| *fd).collect(),
+            None => return Outcome::Deposed,
+        };
+        let mut fruitless = 0;
+        loop {
+            let woken = match self.spin(bell, count, me, wait) {
+                Some(outcome) => return outcome,
+                None => {
+                    self.release();
+                    let woken = sys::wait_readable(&fds, me, wait.left());
+                    if woken.signal {
+                        me.clear();
+                    }
+                    self.acquire();
+                    woken
+                }
+            };
+            let in_lead = self.leader.as_ref().is_some_and(|now| Arc::ptr_eq(&now.signal, me));
+            if bell.count() != count {
+                if in_lead {
+                    self.resign();
+                }
+                return Outcome::Rung;
+            }
+            if !in_lead {
+                return Outcome::Deposed;
+            }
+            let received = if woken.device { self.take_in(bell) } else { Some(0) };
+            fruitless = if woken.device && received == Some(0) { fruitless + 1 } else { 0 };
+            let changed = self.watchable() != self.leader.as_ref().map(|now| now.watched.clone());
+            match received {
+                None => return self.step_down(Outcome::Rung),
+                Some(_) if changed || woken.broken || fruitless == FRUITLESS_LIMIT => {
+                    return self.step_down(Outcome::Deposed);
+                }
+                Some(_) if wait.left() == Some(Duration::ZERO) => {
+                    return self.step_down(Outcome::TimedOut);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// With busy polling: asks the devices again and again before the thread sleeps. `None` when
+    /// that was for nothing.
+    fn spin(
+        &mut self,
+        bell: &Arc<Bell>,
+        count: u64,
+        me: &Arc<Signal>,
+        wait: Wait,
+    ) -> Option<Outcome> {
+        let busy = self.core().busy_poll();
+        if busy.is_zero() {
+            return None;
+        }
+        let mut until = Clock::now() + busy;
+        loop {
+            match self.take_in(bell) {
+                None => return Some(self.step_down(Outcome::Rung)),
+                Some(0) => {}
+                Some(_) => until = Clock::now() + busy,
+            }
+            if Clock::now() >= until || wait.left() == Some(Duration::ZERO) {
+                return None;
+            }
+            // Others may want the stack, or the processor.
+            self.release();
+            std::thread::yield_now();
+            self.acquire();
+            let in_lead = self.leader.as_ref().is_some_and(|now| Arc::ptr_eq(&now.signal, me));
+            if bell.count() != count || !in_lead {
+                return None;
+            }
+        }
+    }
+
+    /// Handles what the devices have, until nothing is left or this thread's own bell is to be
+    /// rung (`None`); how many packets there were.
+    fn take_in(&mut self, bell: &Arc<Bell>) -> Option<usize> {
+        let mut received = 0;
+        loop {
+            let now = self.core().now();
+            let polled = catch_unwind(AssertUnwindSafe(|| self.stack.poll(now)));
+            let Ok(progress) = polled else {
+                // As where it happens on the loop: the stack ends, not the program. It has been
+                // told on standard error.
+                self.phase = Phase::Stopped;
+                self.wake_all();
+                self.core().signal.raise();
+                return None;
+            };
+            received += progress.received;
+            self.note_changes();
+            if self.waiters.woken.has(bell) {
+                return None;
+            }
+            if !progress.more {
+                return Some(received);
+            }
+        }
+    }
+
+    fn step_down(&mut self, outcome: Outcome) -> Outcome {
+        self.resign();
+        outcome
+    }
+
+    /// Gives the devices back to the loop.
+    fn resign(&mut self) {
+        let Some(leader) = self.leader.take() else { return };
+        let Some(loop_watch) = self.core().loop_watch.get() else { return };
+        for (index, fd) in leader.watched {
+            loop_watch.resume(fd, u64::from(index.0));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
