@@ -1,1 +1,220 @@
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::sync::Mutex;
+use std::thread::ThreadId;
+use std::time::Duration;
 
+use netdev::{
+    Capabilities, Device, Instant, Interest as Watched, LinkState, Packet, Stats, UnixLink,
+};
+
+use crate::testing::*;
+use crate::{Interest, Mode, Net, Poller, TcpListener, TcpStream, UdpSocket};
+
+/// A link that notes which thread took a packet from it.
+struct Noting {
+    link: UnixLink,
+    takers: std::sync::Arc<Mutex<HashMap<ThreadId, usize>>>,
+}
+
+impl Device for Noting {
+    fn name(&self) -> &str {
+        self.link.name()
+    }
+    fn capabilities(&self) -> Capabilities {
+        self.link.capabilities()
+    }
+    fn transmit(&mut self, now: Instant, packet: Packet) -> Result<(), Packet> {
+        self.link.transmit(now, packet)
+    }
+    fn receive(&mut self, now: Instant) -> Option<Packet> {
+        let packet = self.link.receive(now)?;
+        *self.takers.lock().unwrap().entry(std::thread::current().id()).or_default() += 1;
+        Some(packet)
+    }
+    fn flush(&mut self, now: Instant) {
+        self.link.flush(now);
+    }
+    fn poll_at(&self) -> Option<Instant> {
+        self.link.poll_at()
+    }
+    fn interest(&self) -> Option<Watched<'_>> {
+        self.link.interest()
+    }
+    fn link(&self) -> LinkState {
+        self.link.link()
+    }
+    fn stats(&self) -> Stats {
+        self.link.stats()
+    }
+}
+
+type Takers = std::sync::Arc<Mutex<HashMap<ThreadId, usize>>>;
+
+/// As [`nets`]; of the first, who takes its packets.
+fn noting() -> (Net, Takers, Net) {
+    let (left, right) = UnixLink::pair().unwrap();
+    let takers = Takers::default();
+    let left = Noting { link: left, takers: takers.clone() };
+    (net(stack(1), left, 1), takers, net(stack(2), right, 2))
+}
+
+fn leads(net: &Net) -> bool {
+    net.core().lock().leader.is_some()
+}
+
+#[test]
+fn a_thread_that_waits_takes_its_packets_itself() {
+    soon(|| {
+        let (server, takers, client) = noting();
+        let listener = TcpListener::bind(&server, "10.0.0.1:7").unwrap();
+        let rounds = 200;
+        let echo = blocked(&server, move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut byte = [0];
+            for _ in 0..rounds {
+                stream.read_exact(&mut byte).unwrap();
+                stream.write_all(&byte).unwrap();
+            }
+            std::thread::current().id()
+        });
+        assert!(leads(&server));
+        let mut stream = TcpStream::connect(&client, "10.0.0.1:7").unwrap();
+        let mut byte = [0];
+        for round in 0..rounds {
+            stream.write_all(&[round as u8]).unwrap();
+            stream.read_exact(&mut byte).unwrap();
+            assert_eq!(byte, [round as u8]);
+        }
+        let served_by = echo.join().unwrap();
+        let takers = takers.lock().unwrap();
+        let own = takers.get(&served_by).copied().unwrap_or(0);
+        assert!(own > 0, "the loop took all: {takers:?}");
+    });
+}
+
+#[test]
+fn the_loop_reads_while_the_thread_that_led_is_away() {
+    soon(|| {
+        let (net, _, other) = noting();
+        let socket = UdpSocket::bind(&net, "10.0.0.1:7").unwrap();
+        let sender = UdpSocket::bind(&other, "10.0.0.2:0").unwrap();
+        let waiting = blocked(&net, move || {
+            let mut buffer = [0; 10];
+            socket.recv_from(&mut buffer).unwrap();
+            socket
+        });
+        assert!(leads(&net));
+        sender.send_to(b"first", "10.0.0.1:7").unwrap();
+        let socket = waiting.join().unwrap();
+        assert!(!leads(&net));
+        // Nobody waits: what comes now is there when somebody asks.
+        sender.send_to(b"second", "10.0.0.1:7").unwrap();
+        socket.set_nonblocking(true);
+        let mut buffer = [0; 10];
+        until(|| matches!(socket.recv_from(&mut buffer), Ok((6, _))));
+    });
+}
+
+#[test]
+fn who_waits_last_leads_and_everybody_gets_what_is_his() {
+    soon(|| {
+        let (net, _, other) = noting();
+        let wait_at = |port: u16| {
+            let socket = UdpSocket::bind(&net, ("10.0.0.1", port)).unwrap();
+            blocked(&net, move || {
+                let mut buffer = [0; 10];
+                let len = socket.recv_from(&mut buffer).unwrap().0;
+                buffer[..len].to_vec()
+            })
+        };
+        let waiting: Vec<_> = (1..=8).map(wait_at).collect();
+        assert!(leads(&net));
+        let sender = UdpSocket::bind(&other, "10.0.0.2:0").unwrap();
+        for port in 1..=8u16 {
+            sender.send_to(&[port as u8], ("10.0.0.1", port)).unwrap();
+        }
+        for (port, thread) in (1..=8).zip(waiting) {
+            assert_eq!(thread.join().unwrap(), [port]);
+        }
+    });
+}
+
+#[test]
+fn two_that_wait_for_one_socket_both_get_something() {
+    soon(|| {
+        for _ in 0..50 {
+            let (net, _, other) = noting();
+            let socket = std::sync::Arc::new(UdpSocket::bind(&net, "10.0.0.1:7").unwrap());
+            let wait = || {
+                let socket = socket.clone();
+                blocked(&net, move || socket.recv_from(&mut [0; 10]).unwrap())
+            };
+            let both = [wait(), wait()];
+            let sender = UdpSocket::bind(&other, "10.0.0.2:0").unwrap();
+            sender.send_to(b"a", "10.0.0.1:7").unwrap();
+            sender.send_to(b"b", "10.0.0.1:7").unwrap();
+            for thread in both {
+                thread.join().unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_wait_ends_in_time_and_by_a_notification_though_the_thread_leads() {
+    soon(|| {
+        let (net, _, _other) = noting();
+        let socket = UdpSocket::bind(&net, "10.0.0.1:7").unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        let error = socket.recv_from(&mut [0; 10]).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+        assert!(!leads(&net));
+        let poller = std::sync::Arc::new(Poller::new(&net).unwrap());
+        poller.add(&socket, 0, Interest::READABLE, Mode::Level).unwrap();
+        let waits = poller.clone();
+        let thread = blocked(&net, move || waits.wait(&mut Vec::new(), None).unwrap());
+        assert!(leads(&net));
+        poller.notify();
+        assert_eq!(thread.join().unwrap(), 0);
+    });
+}
+
+#[test]
+fn busy_polling_serves_as_sleeping_does() {
+    soon(|| {
+        let (server, _, client) = noting();
+        for net in [&server, &client] {
+            net.set_busy_poll(Duration::from_micros(200));
+        }
+        let listener = TcpListener::bind(&server, "10.0.0.1:7").unwrap();
+        let echo = blocked(&server, move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut buffer = [0; 100];
+            while let Ok(len @ 1..) = stream.read(&mut buffer) {
+                stream.write_all(&buffer[..len]).unwrap();
+            }
+        });
+        let mut stream = TcpStream::connect(&client, "10.0.0.1:7").unwrap();
+        let mut byte = [0];
+        for round in 0..100 {
+            stream.write_all(&[round]).unwrap();
+            stream.read_exact(&mut byte).unwrap();
+            assert_eq!(byte, [round]);
+        }
+        drop(stream);
+        echo.join().unwrap();
+    });
+}
+
+#[test]
+fn the_stack_ends_under_a_thread_that_leads() {
+    soon(|| {
+        let (net, _, _other) = noting();
+        let socket = UdpSocket::bind(&net, "10.0.0.1:7").unwrap();
+        let thread = blocked(&net, move || socket.recv_from(&mut [0; 10]).unwrap_err().kind());
+        assert!(leads(&net));
+        net.shutdown(Duration::from_secs(1));
+        assert_eq!(thread.join().unwrap(), std::io::ErrorKind::NetworkDown);
+    });
+}
