@@ -8,7 +8,7 @@ use netdev::MacAddr;
 use socket::Probe;
 
 use crate::link::Link;
-use crate::options::{InterfaceOptions, Options};
+use crate::options::{InterfaceOptions, Offload, Options};
 
 /// The ancestor's address, which its users know from their captures; the next interface's is one
 /// more.
@@ -135,7 +135,7 @@ impl Identity {
             mtu: options.mtu,
             probe,
             neighbours: neighbours(&link, options)?,
-            offload: options.offload.unwrap_or(true),
+            offload: options.offload != Some(Offload::Off),
             tun_pi: options.tun_pi.unwrap_or(false),
             link,
         })

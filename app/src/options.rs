@@ -103,9 +103,14 @@ pub(crate) struct Options {
     /// be strangers (bridge, macvtap, packet), meanwhile on tap and unix, never on ns, sim and tun]
     #[arg(long, value_name = "WHEN")]
     pub(crate) probe: Option<String>,
-    /// Leave checksums and segmentation to the kernel, on the links that lead to it [default: true]
-    #[arg(long, value_name = "BOOL")]
-    pub(crate) offload: Option<bool>,
+    /// Checksums and segmentation: `auto` leaves to the kernel what it takes, on the links that
+    /// lead to it; `off` leaves it nothing [default: auto]
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) offload: Option<Offload>,
+    /// Ask the devices again and again for so long before a program that waits may sleep: it has its
+    /// answer sooner, and takes a processor meanwhile [default: no; without TIME 200us]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "200us")]
+    pub(crate) busy_poll: Option<String>,
     /// Have a `tun_pi` header in front of each frame of a TAP or TUN [default: false]
     #[arg(long, value_name = "BOOL")]
     pub(crate) tun_pi: Option<bool>,
@@ -193,6 +198,16 @@ pub(crate) struct Options {
     pub(crate) debug: Vec<String>,
 }
 
+/// What is left to the kernel.
+#[derive(clap::ValueEnum, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Offload {
+    /// What it takes.
+    Auto,
+    /// Nothing.
+    Off,
+}
+
 /// What shapes one interface: each field is the option of its name.
 #[derive(Deserialize, Debug, Default, Clone, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -204,7 +219,7 @@ pub(crate) struct InterfaceOptions {
     pub(crate) mac: Option<String>,
     pub(crate) mtu: Option<usize>,
     pub(crate) probe: Option<String>,
-    pub(crate) offload: Option<bool>,
+    pub(crate) offload: Option<Offload>,
     pub(crate) tun_pi: Option<bool>,
     #[serde(default)]
     pub(crate) neighbour: Vec<String>,
@@ -229,7 +244,7 @@ impl FromStr for InterfaceOptions {
                     }
                     _ => Value::Array(vec![string]),
                 },
-                "mtu" | "offload" | "tun-pi" => value
+                "mtu" | "tun-pi" => value
                     .parse()
                     .map(Value::Integer)
                     .or_else(|_| value.parse().map(Value::Boolean))
@@ -285,6 +300,7 @@ impl Options {
             mtu,
             probe,
             offload,
+            busy_poll,
             tun_pi,
             forward,
             pcap,
@@ -329,6 +345,7 @@ impl Options {
             mtu: mtu.or(under.mtu),
             probe: probe.or(under.probe),
             offload: offload.or(under.offload),
+            busy_poll: busy_poll.or(under.busy_poll),
             tun_pi: tun_pi.or(under.tun_pi),
             forward: forward.or(under.forward),
             pcap: pcap.or(under.pcap),
@@ -430,14 +447,14 @@ mod tests {
             "--interface",
             "link=tap:t1,addr=10.1.0.1/24,mtu=900,neighbour=10.1.0.2=02:00:00:00:00:02",
             "--interface",
-            "link=tun:t2,offload=false",
+            "link=tun:t2,offload=off",
         ]);
         let options = cli.run.options.over(file);
         assert_eq!(links(&options), [None, some("tap:t1"), some("tun:t2")]);
         let interfaces = options.interfaces();
         assert_eq!(interfaces[1].neighbour, ["10.1.0.2=02:00:00:00:00:02"]);
         assert_eq!((interfaces[1].mtu, interfaces[2].mtu), (Some(900), None), "not the file's");
-        assert_eq!(interfaces[2].offload, Some(false));
+        assert_eq!(interfaces[2].offload, Some(Offload::Off));
         for (bad, words) in [
             ("link", "KEY=VALUE"),
             ("link=ns,link=sim", "twice"),

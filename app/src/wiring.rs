@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::SystemTime;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use netdev::{
     Capture, CaptureFile, Device, Directions, FaultConfig, FaultInjector, Instant, Loopback,
     MacAddr, Medium, Tracer,
@@ -139,7 +139,15 @@ pub(crate) fn start(
             config.host_name = options.name.clone();
         })?;
     }
-    Net::start(stack).context("cannot start the stack's event loop")
+    let busy_poll = options.busy_poll.as_deref().map(|text| {
+        netdev::parse_duration(text).map_err(|why| anyhow!("--busy-poll {text}: {why}"))
+    });
+    let busy_poll = busy_poll.transpose()?;
+    let net = Net::start(stack).context("cannot start the stack's event loop")?;
+    if let Some(busy_poll) = busy_poll {
+        net.set_busy_poll(busy_poll);
+    }
+    Ok(net)
 }
 
 /// The permanent neighbours: those that were said, and the other end where it is `known`.

@@ -60,7 +60,7 @@ fn a_tun_carries_everything_with_and_without_offload_and_packet_information() {
         return;
     }
     let lan = Lan::plain("tun");
-    for options in [&[][..], &["--offload", "false"], &["--tun-pi", "true"]] {
+    for options in [&[][..], &["--offload", "off"], &["--tun-pi", "true"]] {
         let mut stack = Stack::start(&lan, &[&["--link", "tun:tun7"], options].concat());
         talks(&lan, &mut stack, "10.0.0.1", "10.0.0.2");
         let shown = stack.run("ifconfig; arpcache");
@@ -77,7 +77,7 @@ fn a_tap_carries_everything_with_packet_information_in_front() {
         return;
     }
     let lan = Lan::plain("tun-pi");
-    for offload in ["true", "false"] {
+    for offload in ["auto", "off"] {
         let args = ["--link", "tap:tap7", "--tun-pi", "true", "--offload", offload];
         let mut stack = Stack::start(&lan, &args);
         talks(&lan, &mut stack, "10.0.0.1", "10.0.0.2");

@@ -80,13 +80,19 @@ impl Tap {
         let file = open_tun()?;
         let mode = Mode::of(options.medium);
         // The kernel fills the number in.
-        let name = options.name.unwrap_or_else(|| format!("{mode}%d"));
+        let name = options.name.clone().unwrap_or_else(|| format!("{mode}%d"));
         let header = if options.vnet_hdr { libc::IFF_VNET_HDR } else { 0 };
         let info = if options.packet_info { 0 } else { libc::IFF_NO_PI };
         let name = sys::tun_attach(file.as_fd(), &name, mode.flag() | info | header)
             .map_err(|error| explain(error, &name, mode))?;
-        let offload = set_offload(&file, options.vnet_hdr)
-            .map_err(Error::system(format!("set the offload of {name}")))?;
+        let offload = match set_offload(&file, options.vnet_hdr) {
+            Err(cause) if options.vnet_hdr => {
+                tracing::warn!(device = %name, %cause, "no offload: the kernel takes none");
+                drop(file);
+                return Tap::open(TapOptions { name: Some(name), vnet_hdr: false, ..options });
+            }
+            set => set.map_err(Error::system(format!("set the offload of {name}")))?,
+        };
         let facts = facts(&file).map_err(Error::system(format!("ask for the facts of {name}")))?;
         let TapOptions { medium, packet_info, .. } = options;
         let format = Format { medium, packet_info, offload };
@@ -245,11 +251,14 @@ pub(super) fn set_offload(file: &File, wanted: bool) -> io::Result<Offload> {
     sys::tun_set_header_len(file.as_fd(), vnet::LEN as i32)?;
     let tcp = libc::TUN_F_CSUM | libc::TUN_F_TSO4;
     // Linux 6.2 takes UDP too, though only for both versions of IP at once.
-    if set(tcp | libc::TUN_F_USO4 | libc::TUN_F_USO6).is_ok() {
-        return Ok(Offload::ChecksumTcpUdp);
+    match set(tcp | libc::TUN_F_USO4 | libc::TUN_F_USO6) {
+        Ok(()) => Ok(Offload::ChecksumTcpUdp),
+        Err(cause) => {
+            set(tcp)?;
+            tracing::warn!(%cause, "this kernel does not cut UDP up: datagrams go one by one");
+            Ok(Offload::ChecksumTcp)
+        }
     }
-    set(tcp)?;
-    Ok(Offload::ChecksumTcp)
 }
 
 fn facts(file: &File) -> io::Result<TapFacts> {

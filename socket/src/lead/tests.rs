@@ -110,7 +110,7 @@ fn the_loop_reads_while_the_thread_that_led_is_away() {
         assert!(!leads(&net));
         // Nobody waits: what comes now is there when somebody asks.
         sender.send_to(b"second", "10.0.0.1:7").unwrap();
-        socket.set_nonblocking(true);
+        socket.set_nonblocking(true).unwrap();
         let mut buffer = [0; 10];
         until(|| matches!(socket.recv_from(&mut buffer), Ok((6, _))));
     });
