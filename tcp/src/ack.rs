@@ -189,6 +189,20 @@ mod tests {
         assert_eq!(ack.due(), Due::Later);
     }
 
+    /// TCP_QUICKACK hurries what waits, and makes no acknowledgment of nothing.
+    #[test]
+    fn quick_from_now_on_is_for_what_waits() {
+        let mut ack = slow();
+        ack.set_always_quick(true);
+        assert_eq!(ack.due(), Due::No);
+        let mut ack = slow();
+        ack.in_order(Instant::ZERO, 10, 1000, RTO);
+        ack.set_always_quick(false);
+        assert_eq!(ack.due(), Due::Later);
+        ack.set_always_quick(true);
+        assert_eq!(ack.due(), Due::Now);
+    }
+
     #[test]
     fn a_young_connection_acknowledges_at_once_until_it_answers() {
         let mut ack = AckPolicy::new(&Config::default(), false);

@@ -53,7 +53,7 @@ impl ReceiveTuning {
                 self.mark = times.echo;
                 if let Some(rtt) = clock.round_trip(now, segment) {
                     // As Linux: an eighth of the difference.
-                    let rtt = (rtt.as_micros() as u32).max(COARSE / 2);
+                    let rtt = rtt.as_micros() as u32;
                     let smooth = (u64::from(self.rtt) * 7 + u64::from(rtt)) / 8;
                     self.rtt = if self.rtt == 0 { rtt } else { smooth as u32 };
                 }
@@ -123,5 +123,39 @@ pub(crate) fn send_buffer(tcb: &mut Tcb, config: &Config, pressure: bool, flow: 
     let wanted = send_memory::for_bytes(tcb, config, 2 * tcb.congestion.cwnd() as usize);
     if wanted > limit && tcb.unsent() < limit / 4 {
         tcb.snd.buffer.limit = wanted.min(config.send_buffer.max);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const US: Duration = Duration::from_micros(1);
+
+    fn measured(rtt: u32) -> ReceiveTuning {
+        ReceiveTuning { rtt, ..ReceiveTuning::new(Instant::ZERO) }
+    }
+
+    /// What the timestamps' clock cannot tell, this side's own data may.
+    #[test]
+    fn below_two_ticks_the_shorter_round_trip_counts() {
+        assert_eq!(measured(0).rtt(Some(300 * US)), 300 * US);
+        assert_eq!(measured(1500).rtt(Some(300 * US)), 300 * US);
+        assert_eq!(measured(1500).rtt(Some(3000 * US)), 1500 * US);
+        assert_eq!(measured(5000).rtt(Some(300 * US)), 5000 * US);
+        assert_eq!(measured(5000).rtt(None), 5000 * US);
+    }
+
+    #[test]
+    fn what_comes_in_a_round_trip_fits_twice_with_its_growth() {
+        let at = |ms| Instant::from_millis(ms);
+        let rtt = Duration::from_millis(10);
+        let mut tuning = measured(10_000);
+        assert_eq!(tuning.read(at(9), 600, rtt, 1000), None, "less than a round trip");
+        // 600 bytes into half a buffer of 500: a fifth more, twice over.
+        assert_eq!(tuning.read(at(10), 600, rtt, 1000), Some(2 * 600 + 2 * (2 * 600 / 5)));
+        assert_eq!(tuning.read(at(19), 2000, rtt, 1000), None, "it begins anew");
+        assert_eq!(tuning.read(at(20), 1100, rtt, 1000), None, "it fits");
+        assert_eq!(tuning.read(at(30), 5000, Duration::ZERO, 1000), None, "no round trip is known");
     }
 }

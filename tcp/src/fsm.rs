@@ -466,3 +466,29 @@ pub(crate) fn start_fin_wait2_timer(tcb: &mut Tcb, now: Instant) {
         tcb.timers.set(Timer::Unowned, now + tcb.settings.fin_wait2_timeout);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ip::{Header, IfIndex, Protocol};
+    use netdev::{Cast, Packet};
+
+    use super::*;
+
+    /// What a device put together counts as the segments that came.
+    #[test]
+    fn segments_that_were_put_together_have_the_size_that_each_had() {
+        let size_of = |segmentation| {
+            let mut payload = Packet::from_payload(&[7; 3000]);
+            payload.set_segmentation(segmentation);
+            let addr: std::net::IpAddr = [10, 0, 0, 1].into();
+            let header = Header::new(addr, addr, Protocol::TCP);
+            let (iface, cast) = (IfIndex(1), Cast::Unicast);
+            let datagram = Datagram { header, iface, cast, header_len: 20, payload };
+            let segment = Segment::new(1, 2, SeqNum(0), SeqNum(0), Flags::ACK);
+            Arrival::of(Segment { len: 3000, ..segment }, &datagram).size
+        };
+        assert_eq!(size_of(Segmentation::Tcp4 { size: 1000 }), 1000);
+        assert_eq!(size_of(Segmentation::Tcp4 { size: 0 }), 3000);
+        assert_eq!(size_of(Segmentation::None), 3000);
+    }
+}

@@ -84,3 +84,17 @@ impl Reassembly for GoBackN {
 
     fn clear(&mut self) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn going_back_keeps_nothing_and_says_so() {
+        let mut none = GoBackN;
+        assert_eq!(none.insert(5, b"ahead"), 0);
+        assert_eq!((none.ranges(), none.around(5)), (vec![], None));
+        assert_eq!((none.is_empty(), none.len(), none.memory()), (true, 0, 0));
+        assert_eq!(none.take(3, &mut |bytes| panic!("{bytes:?}")), 3);
+    }
+}

@@ -247,9 +247,13 @@ mod tests {
         let free = |_: &Tuple, owner: Option<Owner>| owner.is_none();
         let port = table.port_to(any.ip(), peer, free).unwrap();
         assert_ne!(port, bound);
-        table.insert(Tuple::new(SocketAddr::new(any.ip(), port), peer), Owner::TimeWait);
+        let tuple = Tuple::new(SocketAddr::new(any.ip(), port), peer);
+        table.insert(tuple, Owner::TimeWait);
         assert_eq!(table.port_to(any.ip(), peer, free), None);
         assert_eq!(table.port_to(any.ip(), peer, |_, _| true), Some(port));
         assert_eq!(table.bind(any, handle(2), true), Err(SocketError::AddrInUse));
+        table.remove(&tuple);
+        let again = table.bind(any, handle(2), true).map(|local| local.port());
+        assert_eq!(again, Ok(port), "its last connection is gone");
     }
 }

@@ -34,7 +34,19 @@ fn a_timestamp_request_to_a_group_or_cut_short_is_not_answered() {
     assert_eq!(bench.input(group), Input::Dropped(DropReason::GroupEcho));
     let cut = message(PEER, ME, &REQUEST[..19]);
     assert_eq!(bench.input(cut), Input::Dropped(DropReason::Truncated));
+    // A code that nobody knows is no reason to look behind the end.
+    let cut = message(PEER, ME, &[13, 1, 0, 0, 0, 7, 0, 9]);
+    assert_eq!(bench.input(cut), Input::Dropped(DropReason::Truncated));
     assert!(bench.below.sent.is_empty());
+}
+
+/// RFC 792: "the high order bit of the timestamp" is set, whatever the time has there.
+#[test]
+fn a_time_that_is_not_midnights_is_marked_after_25_days_as_well() {
+    let mut bench = Bench::icmp();
+    bench.now = Instant::from_millis(0x8000_0001);
+    assert_eq!(bench.input(message(PEER, ME, &REQUEST)), Input::Consumed);
+    assert_eq!(bench.sent().1[12..16], [0x80, 0, 0, 1]);
 }
 
 /// RFC 1122 §3.2.2.6: with this host in the route, and without the options that record nothing.
@@ -49,6 +61,8 @@ fn what_records_the_way_comes_back_and_nothing_else() {
         (&[1, 68, 8, 9, 0, 1, 2, 3, 4], &[68, 8, 9, 0, 1, 2, 3, 4]),
         (&[0, 7, 7, 4, 0, 0, 0, 0], &[]),
         (&[148, 4, 0, 0], &[]),
+        (&[7, 0, 4, 0], &[]),
+        (&[148, 4, 0, 0, 68], &[]),
     ] {
         let mut bench = Bench::icmp();
         let mut echo = message(PEER, ME, &[8, 0, 0, 0, 0, 1, 0, 1]);

@@ -47,6 +47,25 @@ fn a_split_segment_sums_to_the_same() {
     assert_eq!((board.flight(), board.pipe()), (1001, 0));
 }
 
+/// A FIN takes a sequence number and no byte of a packet.
+#[test]
+fn a_fin_makes_no_segment_too_long() {
+    let mut board = Scoreboard::default();
+    board.push(SeqNum(0), 401, true, Instant::ZERO);
+    assert!(!board.longer_lost(400));
+    assert!(board.longer_lost(399));
+}
+
+#[test]
+fn every_segment_takes_memory() {
+    let mut board = Scoreboard::default();
+    for i in 0..1000 {
+        board.push(SeqNum(i * 100), 100, false, Instant::ZERO);
+    }
+    let least = 1000 * size_of::<Sent>();
+    assert!((least..4 * least).contains(&board.memory()), "{} of {least}", board.memory());
+}
+
 /// RFC 2018 §3: blocks tell of whole segments; what they cover in part is left alone.
 #[test]
 fn a_block_marks_the_segments_that_lie_in_it_wholly() {

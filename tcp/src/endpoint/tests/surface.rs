@@ -197,7 +197,10 @@ fn an_icmp_error_is_a_notice_where_it_was_asked_for() {
             total_len: sent.packet.len() as u16 + 20,
             payload: sent.packet.to_vec(),
         };
+        script.host.take_woken();
         script.host.call(|tcp, now, out| tcp.error(now, Cause::HostUnreachable, &quoted, out));
+        let woken = script.host.take_woken().contains(&script.current());
+        assert_eq!(woken, asked, "whoever waits for it is woken");
         let expected =
             Notice::Error { error: SocketError::HostUnreachable, cause: Cause::HostUnreachable };
         let told = notices(&mut script);

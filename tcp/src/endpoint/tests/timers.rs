@@ -118,6 +118,21 @@ fn acknowledgments_stay_within_a_window_that_shrank() {
     script.expect(seg("A").seq(1001).ack(201));
 }
 
+/// RFC 6928 §2: one segment where the SYN was lost more than once.
+#[test]
+fn the_initial_window_is_one_segment_after_two_lost_syns() {
+    for (lost, segments) in [(0, 10), (1, 10), (2, 1)] {
+        let mut script = script(Config::default());
+        script.connect();
+        for _ in 0..lost {
+            script.expect_within(2 * SECOND, seg("S"));
+        }
+        script.inject(seg("SA").seq(0).ack(1).mss(1460));
+        let info = script.info().expect("a connection");
+        assert_eq!((info.state, info.cwnd), (State::Established, segments), "{lost} lost");
+    }
+}
+
 /// RFC 9293 §3.8.4 (MUST-24 to MUST-28).
 #[test]
 fn an_idle_connection_is_kept_alive_only_if_asked() {
@@ -136,6 +151,18 @@ fn an_idle_connection_is_kept_alive_only_if_asked() {
     }
     script.expect_within(5 * SECOND, seg("RA").seq(1));
     script.expect_receive_error(SocketError::TimedOut);
+}
+
+/// RFC 9293 §3.8.4, §3.10.7.4: a peer that asks whether this side is alive is told each time,
+/// whatever else is told within limits only.
+#[test]
+fn a_keep_alive_probe_is_always_answered() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    for _ in 0..5 {
+        script.inject(seg("A").seq(0));
+        script.expect(seg("A").seq(1).ack(1));
+    }
 }
 
 /// With no time between them, probes that data in flight puts off are due again at once, and the
