@@ -36,7 +36,7 @@ const QUERY_INTERVAL: Duration = Duration::from_secs(125);
 const UNSOLICITED_INTERVAL: Duration = Duration::from_secs(1);
 /// RFC 2236 §8.10, for routers of the older versions.
 const OLD_UNSOLICITED_INTERVAL: Duration = Duration::from_secs(10);
-/// RFC 2236 §4: how long after its last query a router of version 1 counts as present.
+/// RFC 2236 §4, §8.11: how long after its last query a router of version 1 counts as present.
 const VERSION_1_TIMEOUT: Duration = Duration::from_secs(400);
 /// Sources that one answer names.
 const MOST_SOURCES: usize = 64;

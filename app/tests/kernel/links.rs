@@ -85,6 +85,30 @@ fn a_tap_carries_everything_with_packet_information_in_front() {
     }
 }
 
+/// RFC 5227: the kernel has the address that the stack is to have.
+#[test]
+fn an_address_that_the_kernel_has_is_refused_or_given_up() {
+    if !netdev::in_namespace_with_tap!() {
+        return;
+    }
+    let lan = Lan::plain("taken");
+    lan.host("ip tuntap add dev tap7 mode tap");
+    lan.host("ip address add 10.0.0.9/24 dev tap7");
+    lan.host("ip address add 10.0.0.1/24 dev tap7");
+    let args = ["--link", "tap:tap7", "--addr", "10.0.0.1/24", "--host-addr", "10.0.0.9/24"];
+    let refused = lan.refused(&[&args[..], &["--probe", "first", "-c", "help"]].concat());
+    assert!(refused.contains("--addr 10.0.0.1/24: the host "), "{refused}");
+    assert!(refused.contains("has it; choose another"), "{refused}");
+    // The default on a TAP does not wait for that.
+    let mut stack = Stack::start(&lan, &args);
+    lan.wait("the conflict", || stack.run("ifconfig").contains("10.0.0.1/24 is not used"));
+    assert!(!stack.run("ifconfig").contains("IPaddr 10.0.0.1 "));
+    stack.run("ifconfig tap7 10.0.0.7/24 --probe first");
+    lan.wait("another address", || stack.run("ifconfig").contains("IPaddr 10.0.0.7 "));
+    lan.host("ping -n -c 1 -W 10 10.0.0.7");
+    stack.end();
+}
+
 /// What a stack of its own on the NIC's LAN does there. The host itself does not see it.
 fn is_on_the_lan(lan: &Lan, link: &str) {
     let bytes = content(lan);

@@ -87,7 +87,7 @@ impl Message {
             let count = usize::from(u16::from_be_bytes([bytes[10], bytes[11]]));
             let sources = (0..count).map(|n| addr(V3_QUERY + n * 4));
             query.sources = sources.collect::<Option<Vec<_>>>()?;
-            // RFC 3376 §4.1.9: a general query names no sources.
+            // RFC 3376 §4.1.11: a general query names no sources.
             if query.group.is_none() && count != 0 {
                 return None;
             }
