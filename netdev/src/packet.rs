@@ -158,6 +158,7 @@ impl Packet {
 
     /// Makes `len` bytes of room at the front and gives them to be filled; they hold no
     /// particular content. Copies the packet only where the headroom is used up.
+    #[inline]
     pub fn prepend(&mut self, len: usize) -> &mut [u8] {
         self.changes();
         if len > self.start {
@@ -171,6 +172,7 @@ impl Packet {
     ///
     /// # Panics
     /// Where the packet is shorter than `len`: the caller has parsed the header that it strips.
+    #[inline]
     pub fn strip(&mut self, len: usize) {
         assert!(len <= self.len(), "strip of {len} from {} bytes", self.len());
         if len > self.end - self.start {
@@ -184,6 +186,7 @@ impl Packet {
     ///
     /// # Panics
     /// Where there is not as much in front of the packet.
+    #[inline]
     pub fn unstrip(&mut self, len: usize) {
         assert!(len <= self.start, "unstrip of {len} with {} bytes in front", self.start);
         self.changes();
@@ -213,6 +216,7 @@ impl Packet {
     }
 
     /// Bytes in the packet.
+    #[inline]
     #[allow(clippy::len_without_is_empty)] // The slice has that.
     pub fn len(&self) -> usize {
         self.end - self.start + self.tail.as_ref().map_or(0, |tail| tail.len())
@@ -220,8 +224,18 @@ impl Packet {
 
     /// The packet from its front as far as it lies in one piece: all of it, or the headers that
     /// were prepended in front of bytes that are shared.
+    #[inline]
     pub fn front(&self) -> &[u8] {
         &self.storage[self.start..self.end]
+    }
+
+    /// Makes one piece of the packet, in storage of its own: for whoever will look at it more than
+    /// once.
+    #[inline]
+    pub fn gather(&mut self) {
+        if self.tail.is_some() {
+            self.take_over();
+        }
     }
 
     /// The packet in the pieces that it lies in, one after the other; [`Packet::front`] is the
@@ -303,18 +317,24 @@ impl Packet {
     }
 
     /// What was put together for a reader is so no longer.
+    #[inline]
     fn changes(&mut self) {
         if let Some(tail) = &mut self.tail {
             tail.forget_whole();
         }
     }
 
-    /// Makes one piece of the packet, in storage of its own.
-    fn gather(&mut self) {
+    #[cold]
+    fn take_over(&mut self) {
         let Some(tail) = self.tail.take() else { return };
-        for piece in tail.pieces() {
-            self.append(piece);
+        let end = self.end + tail.len();
+        if end > self.storage.len() {
+            // With the stripped headers in front.
+            let mut storage = pool::take(end);
+            storage[..self.end].copy_from_slice(&self.storage[..self.end]);
+            pool::give(std::mem::replace(&mut self.storage, storage));
         }
+        tail.pieces().for_each(|piece| self.append(piece));
     }
 
     #[cold]
@@ -350,6 +370,7 @@ impl Drop for Packet {
 
 impl Deref for Packet {
     type Target = [u8];
+    #[inline]
     fn deref(&self) -> &[u8] {
         match &self.tail {
             None => self.front(),
@@ -359,6 +380,7 @@ impl Deref for Packet {
 }
 
 impl DerefMut for Packet {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         self.gather();
         &mut self.storage[self.start..self.end]

@@ -60,6 +60,9 @@ impl Port {
         self.unfinished = None;
         for _ in 0..FRAMES_A_CALL {
             let mut packet = self.device.receive(now)?;
+            // Every layer reads it from here on. Only a link within this process brings one that
+            // is in pieces.
+            packet.gather();
             self.show(now, Direction::Rx, &packet);
             match self.admit(&packet) {
                 Ok((cast, ethertype)) => {

@@ -33,6 +33,8 @@ struct Held {
     sealed: VecDeque<Piece>,
     /// The chunk that is being filled, behind them.
     open: BytesMut,
+    /// Whether that is one of the pool's.
+    pooled: bool,
     /// How many bytes there were before what is in `open`, acknowledged ones too.
     sealed_end: u64,
     /// How many were acknowledged.
@@ -61,6 +63,7 @@ impl Held {
                 // Each chunk is as large as all before it, so that few bytes take little memory.
                 let wanted = data.len().max(self.len()).max(LEAST).next_power_of_two();
                 self.seal(self.open.len(), true);
+                self.pooled = wanted >= CHUNK;
                 self.open = match wanted {
                     CHUNK.. => take_chunk(),
                     less => BytesMut::with_capacity(less),
@@ -176,7 +179,9 @@ impl SendBuffer {
             if let Some(held) = &mut self.held {
                 held.release(len);
             }
-            if let Some(held) = self.held.take_if(|held| held.len() == 0) {
+            if let Some(held) = self.held.take_if(|held| held.len() == 0)
+                && held.pooled
+            {
                 give_chunk(held.open.freeze());
             }
             self.start += len as u32;
