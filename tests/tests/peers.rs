@@ -23,7 +23,7 @@ fn the_shortest_form_measures_every_row() {
     let (json, markdown, svg) = (file("all.json"), file("all.md"), file("all.svg"));
     let output = peers(&[
         "--stacks",
-        "tapip,tapip-plain,ideal,ideal-plain",
+        "tapip,tapip-plain,tapip-lib,ideal,ideal-plain",
         "--rounds",
         "1",
         "--seconds",
@@ -49,7 +49,7 @@ fn the_shortest_form_measures_every_row() {
     let help = String::from_utf8_lossy(&help.stdout);
     // A tapip without one of these options is measured without it.
     let can = |stack: Stack, row| {
-        let known = |option| !stack.is_ours() || help.contains(option);
+        let known = |option| !stack.is_tapip() || help.contains(option);
         (stack.offloads() || known("--offload")) && (row != Row::RrBusy || known("--busy-poll"))
     };
     let read = |path| std::fs::read_to_string(path).expect("it was written");
@@ -60,7 +60,8 @@ fn the_shortest_form_measures_every_row() {
     assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"), "{svg}");
     for row in clap::ValueEnum::value_variants() {
         let row: &Row = row;
-        let stacks = [Stack::Tapip, Stack::TapipPlain, Stack::Ideal, Stack::IdealPlain];
+        let stacks =
+            [Stack::Tapip, Stack::TapipPlain, Stack::TapipLib, Stack::Ideal, Stack::IdealPlain];
         let measured = stacks.iter().any(|stack| stack.has(*row) && can(*stack, *row));
         assert_eq!(text.contains(row.title()), measured, "{row:?}: {text}{errors}");
         for stack in stacks {

@@ -69,7 +69,7 @@ impl Server {
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         let child = sys::pin_command(&mut command, cpu).spawn();
         let mut server = Server(child.context("the stack does not start")?);
-        if job.stack.is_ours() {
+        if job.stack.is_tapip() {
             // Echo comes last: it is what the client waits for. The pipe stays open, for its end
             // would be the shell's.
             let stdin = server.0.stdin.as_mut().context("a pipe was asked for")?;
@@ -107,7 +107,7 @@ fn tapip(job: &Job) -> Command {
     command.args(["run", "--name", &format!("bench-{}", std::process::id())]);
     command.args(["--link", &format!("tap:{TAP}"), "--addr", &format!("{SERVER}/24")]);
     if !job.stack.offloads() {
-        command.args(["--offload", "off"]);
+        command.args(["--offload", &job.no_offload]);
     }
     if job.row == Row::RrBusy {
         command.arg("--busy-poll");

@@ -54,6 +54,8 @@ struct Job {
     seconds: f64,
     tapip: Option<PathBuf>,
     tapip_args: Vec<String>,
+    /// What `tapip --offload` wants to hear to do without.
+    no_offload: String,
     /// The program of [`Stack::Lwip`] or [`Stack::Gvisor`].
     peer: Option<PathBuf>,
 }
@@ -99,12 +101,14 @@ fn compare(args: &Args) -> Result<()> {
     let help = String::from_utf8_lossy(&help.stdout).into_owned();
     let built = peers::build(&args.stacks())?;
     let can = |stack: Stack, row| {
-        let known = |option| !stack.is_ours() || help.contains(option);
+        let known = |option| !stack.is_tapip() || help.contains(option);
         stack.has(row)
             && (row != Row::RrBusy || known("--busy-poll"))
             && (stack.offloads() || known("--offload"))
             && (!stack.is_extra() || built.contains_key(&stack))
     };
+    // A truth value, or a word.
+    let no_offload = if help.contains("--offload <BOOL>") { "false" } else { "off" };
     for option in ["--offload", "--busy-poll"] {
         if !help.contains(option) {
             eprintln!("peers: {} has no {option}: without what needs it", tapip.display());
@@ -121,6 +125,7 @@ fn compare(args: &Args) -> Result<()> {
                     seconds: args.seconds,
                     tapip: Some(tapip.clone()),
                     tapip_args: args.tapip_arg.clone(),
+                    no_offload: no_offload.into(),
                     peer: built.get(&stack).cloned(),
                 });
             }

@@ -106,7 +106,7 @@ mod tests {
     fn rows_and_stacks_are_those_that_are_named() {
         let all = Args::parse_from(["peers", "--bench"]);
         assert_eq!(all.rows(), Row::value_variants());
-        assert!(all.stacks().len() == 7 && !all.stacks().contains(&Stack::Lwip));
+        assert!(all.stacks().len() == 8 && !all.stacks().contains(&Stack::Lwip));
         let some = Args::parse_from(["peers", "--rows", "rr,out", "--stacks", "ideal,tapip"]);
         assert_eq!(some.rows(), [Row::Out, Row::Rr]);
         assert_eq!(some.stacks(), [Stack::Tapip, Stack::Ideal]);

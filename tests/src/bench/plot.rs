@@ -81,6 +81,7 @@ fn panel(document: Document, (left, top): (usize, usize), row: Row, bars: &[&Sum
 fn colour(stack: Stack) -> &'static str {
     match stack {
         Stack::Tapip => "#1f6feb",
+        Stack::TapipLib => "#4a90f5",
         Stack::TapipPlain => "#79b0ff",
         Stack::Ideal | Stack::IdealPlain => "#c8c8c8",
         Stack::Kernel | Stack::KernelPlain => "#e0b050",

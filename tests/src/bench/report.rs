@@ -112,7 +112,7 @@ impl Report {
         });
         text += "\nMost memory of the stack's process, MiB:\n\n";
         text += &self.table(Row::title, |summary| short(summary.peak_kib as f64 / 1024.0));
-        for ours in [Stack::Tapip, Stack::TapipPlain] {
+        for ours in [Stack::Tapip, Stack::TapipPlain, Stack::TapipLib] {
             if self.stacks().contains(&ours) {
                 text += &format!("\n{} against each of the others, as a factor:\n\n", ours.id());
                 text += &self.table(Row::title, |summary| {

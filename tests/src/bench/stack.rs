@@ -11,10 +11,12 @@ use super::Row;
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Stack {
-    /// Ours.
+    /// Ours: `tapip` and the services of its shell, a thread a connection.
     Tapip,
     /// Ours without offload.
     TapipPlain,
+    /// Ours, linked into a server of one thread, as the others are.
+    TapipLib,
     /// smoltcp on a TAP, by its own device.
     Smoltcp,
     /// The kernel's TCP over a veth pair.
@@ -37,6 +39,7 @@ impl Stack {
         match self {
             Stack::Tapip => "tapip",
             Stack::TapipPlain => "tapip-plain",
+            Stack::TapipLib => "tapip-lib",
             Stack::Smoltcp => "smoltcp",
             Stack::Kernel => "kernel",
             Stack::KernelPlain => "kernel-plain",
@@ -49,11 +52,16 @@ impl Stack {
 
     /// Whether checksums and segmentation are left to the other end.
     pub fn offloads(self) -> bool {
-        matches!(self, Stack::Tapip | Stack::Kernel | Stack::Ideal)
+        matches!(self, Stack::Tapip | Stack::TapipLib | Stack::Kernel | Stack::Ideal)
     }
 
     /// Whether it is ours.
     pub fn is_ours(self) -> bool {
+        self.is_tapip() || self == Stack::TapipLib
+    }
+
+    /// Whether it is our binary, as its options say.
+    pub fn is_tapip(self) -> bool {
         matches!(self, Stack::Tapip | Stack::TapipPlain)
     }
 
@@ -74,7 +82,7 @@ impl Stack {
     /// Whether `row` means anything for this one.
     pub fn has(self, row: Row) -> bool {
         match row {
-            Row::RrBusy => self.is_ours() || self.is_ideal() || self == Stack::Smoltcp,
+            Row::RrBusy => self.is_tapip() || self.is_ideal() || self == Stack::Smoltcp,
             // A bridge drops a packet that stands for many as one, so both are measured without
             // offload; and the ideal cannot do without a packet.
             Row::BridgeOut | Row::BridgeIn | Row::LossOut | Row::LossIn => {
@@ -83,6 +91,8 @@ impl Stack {
             // The kernel's memory is not its server's, the ideal keeps nothing, and smoltcp has all
             // that it will need from the start.
             Row::Idle => self.is_ours() || self.is_extra(),
+            // Nobody asked it to be fair.
+            Row::Fair => !self.is_ideal(),
             _ => true,
         }
     }

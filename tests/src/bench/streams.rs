@@ -1,16 +1,16 @@
-//! Any number of the kernel's TCP streams, driven by one thread without sleeping in any of them.
+//! Any number of TCP streams, driven by one thread without sleeping in any of them.
 //!
 //! The client uses it for every row of bulk, and so does the kernel where it is measured as a
-//! stack: one thread a hundred streams, as in a program that was made for it.
+//! stack; what one of them does is the same over a stream of ours.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use super::sys::{self, Waited};
 
 /// Bytes that a stream takes or gives at a time: they stay in the processor's cache.
-const PORTION: usize = 256 * 1024;
+pub(super) const PORTION: usize = 256 * 1024;
 
 /// What one end does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,18 +23,80 @@ pub(super) enum Flow {
     Echo,
 }
 
-/// The streams.
-pub(super) struct Streams {
-    open: Vec<Stream>,
-    portion: Vec<u8>,
-    taken: u64,
+/// A stream that never waits: the kernel's, or one of our stack.
+pub(super) trait Stream: Read + Write {
+    /// Takes bytes that nobody looks at, by the cheapest way that there is.
+    fn throw_away(&mut self, room: &mut [u8]) -> io::Result<usize>;
 }
 
-struct Stream {
-    socket: TcpStream,
+impl Stream for TcpStream {
+    fn throw_away(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        sys::throw_away(self, room)
+    }
+}
+
+impl Stream for socket::TcpStream {
+    fn throw_away(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        self.read(room)
+    }
+}
+
+/// One stream, and what is done with it.
+pub(super) struct Service<S> {
+    pub(super) socket: S,
     flow: Flow,
     /// What an echo could not send yet.
     owed: Vec<u8>,
+}
+
+impl<S: Stream> Service<S> {
+    /// Of a stream that has nothing behind it.
+    pub(super) fn new(socket: S, flow: Flow) -> Service<S> {
+        Service { socket, flow, owed: Vec::new() }
+    }
+
+    /// Whether it waits for room; for data otherwise.
+    pub(super) fn wants_to_write(&self) -> bool {
+        self.flow == Flow::Source || !self.owed.is_empty()
+    }
+
+    /// Does one thing; gives the bytes that a sink took. `portion` is what a source sends, and room
+    /// for what the others receive.
+    ///
+    /// # Errors
+    /// That the stream has ended, in order or not.
+    pub(super) fn step(&mut self, portion: &mut [u8]) -> io::Result<usize> {
+        let done = match self.flow {
+            Flow::Source => self.socket.write(portion),
+            Flow::Sink => self.socket.throw_away(portion),
+            Flow::Echo if self.owed.is_empty() => self.socket.read(portion).and_then(|len| {
+                let sent = or_later(self.socket.write(&portion[..len]))?;
+                self.owed.extend_from_slice(&portion[sent..len]);
+                Ok(len)
+            }),
+            Flow::Echo => {
+                self.socket.write(&self.owed).inspect(|sent| drop(self.owed.drain(..*sent)))
+            }
+        };
+        match done {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            done => or_later(done).map(|len| if self.flow == Flow::Sink { len } else { 0 }),
+        }
+    }
+}
+
+fn or_later(done: io::Result<usize>) -> io::Result<usize> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        done => done,
+    }
+}
+
+/// Streams of the kernel's.
+pub(super) struct Streams {
+    open: Vec<Service<TcpStream>>,
+    portion: Vec<u8>,
+    taken: u64,
 }
 
 impl Streams {
@@ -47,7 +109,8 @@ impl Streams {
     pub(super) fn add(&mut self, socket: TcpStream, flow: Flow) -> io::Result<()> {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
-        self.open.push(Stream { socket, flow, owed: Vec::new() });
+        sys::use_cubic(&socket)?;
+        self.open.push(Service::new(socket, flow));
         Ok(())
     }
 
@@ -65,7 +128,7 @@ impl Streams {
     /// thing. Those that have ended are gone after it. `others` are waited for as well.
     pub(super) fn turn(&mut self, others: &mut [Waited], timeout: Duration) -> io::Result<()> {
         // One list, since it is one system call.
-        let mut waited: Vec<Waited> = self.open.iter().map(Stream::waits_for).collect();
+        let mut waited: Vec<Waited> = self.open.iter().map(waits_for).collect();
         let streams = waited.len();
         waited.extend(others.iter().map(Waited::again));
         sys::wait(&mut waited, timeout)?;
@@ -74,48 +137,18 @@ impl Streams {
         }
         let mut ready = waited.iter().map(Waited::is_ready);
         let (portion, taken) = (&mut self.portion, &mut self.taken);
-        self.open.retain_mut(|stream| {
-            !ready.next().unwrap_or(false) || stream.step(portion, taken).is_ok()
+        self.open.retain_mut(|service| {
+            !ready.next().unwrap_or(false)
+                || service.step(portion).map(|len| *taken += len as u64).is_ok()
         });
         Ok(())
     }
 }
 
-impl Stream {
-    fn waits_for(&self) -> Waited {
-        if self.flow == Flow::Source || !self.owed.is_empty() {
-            Waited::writable(&self.socket)
-        } else {
-            Waited::readable(&self.socket)
-        }
-    }
-
-    fn step(&mut self, portion: &mut [u8], taken: &mut u64) -> io::Result<()> {
-        let done = match self.flow {
-            Flow::Source => self.socket.write(portion),
-            Flow::Sink => {
-                sys::throw_away(&self.socket, portion).inspect(|len| *taken += *len as u64)
-            }
-            Flow::Echo if self.owed.is_empty() => self.socket.read(portion).and_then(|len| {
-                let sent = or_later(self.socket.write(&portion[..len]))?;
-                self.owed.extend_from_slice(&portion[sent..len]);
-                Ok(len)
-            }),
-            Flow::Echo => {
-                self.socket.write(&self.owed).inspect(|sent| drop(self.owed.drain(..*sent)))
-            }
-        };
-        match done {
-            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            done => or_later(done).map(drop),
-        }
-    }
-}
-
-fn or_later(done: io::Result<usize>) -> io::Result<usize> {
-    match done {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-        done => done,
+fn waits_for(service: &Service<TcpStream>) -> Waited {
+    match service.wants_to_write() {
+        true => Waited::writable(&service.socket),
+        false => Waited::readable(&service.socket),
     }
 }
 

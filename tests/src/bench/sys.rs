@@ -54,6 +54,13 @@ pub(super) fn yield_to_all() -> io::Result<()> {
     check(unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &none) }).map(drop)
 }
 
+/// Lets the calling thread run as soon as it can (SCHED_FIFO). Needs CAP_SYS_NICE.
+pub(super) fn go_first() -> io::Result<()> {
+    let lowest = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the parameter outlives the call; 0 is the calling thread.
+    check(unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &lowest) }).map(drop)
+}
+
 /// Has `command` run on one processor, and end with the thread that starts it.
 pub(super) fn pin_command(command: &mut Command, cpu: usize) -> &mut Command {
     let set = set_of(cpu);
@@ -132,6 +139,18 @@ pub(super) fn bytes_acked(stream: &TcpStream) -> io::Result<u64> {
         libc::getsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, into, &mut len)
     })?;
     Ok(info[AT])
+}
+
+/// CUBIC, whatever this machine's default is: with BBR the kernel paces, and sends less at a time.
+pub(super) fn use_cubic(stream: &TcpStream) -> io::Result<()> {
+    let name = c"cubic".to_bytes();
+    // SAFETY: the name outlives the call and has the length that is given.
+    check(unsafe {
+        let (value, len) = (name.as_ptr().cast(), name.len() as libc::socklen_t);
+        let (level, option) = (libc::IPPROTO_TCP, libc::TCP_CONGESTION);
+        libc::setsockopt(stream.as_raw_fd(), level, option, value, len)
+    })
+    .map(drop)
 }
 
 /// Gives a datagram socket room for bursts in both directions.

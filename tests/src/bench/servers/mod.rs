@@ -3,6 +3,7 @@
 
 mod ideal;
 mod kernel;
+mod library;
 mod smoltcp;
 
 use anyhow::{Result, bail};
@@ -14,6 +15,7 @@ pub(super) fn serve(job: &Job) -> Result<()> {
     match job.stack {
         Stack::Ideal | Stack::IdealPlain => ideal::serve(job),
         Stack::Smoltcp => smoltcp::serve(job),
+        Stack::TapipLib => library::serve(),
         Stack::Kernel | Stack::KernelPlain => kernel::serve(),
         other => bail!("{} is another program", other.id()),
     }
