@@ -22,6 +22,8 @@
 //!   clap's parses them, explains them and completes them.
 //! - `services/`: what `serve` serves: echo, discard and chargen (RFC 862, 863, 864) over TCP and
 //!   UDP, and a web server for one directory (RFC 9110, 9112). They run as [`Jobs`].
+//! - [`filter`] and [`traceroute`]: the parts of those commands that need neither sockets nor a
+//!   clock.
 //! - [`Interrupt`]: ^C ends the running command, never the shell; whatever waits is woken by it.
 //! - [`Terminal`]: everything printed goes through it, so that log lines never tear the prompt.
 //! - `waiter.rs`: how a command waits for a socket and for ^C at once.
@@ -52,6 +54,7 @@ pub mod commands;
 mod complete;
 mod context;
 mod debug;
+pub mod filter;
 mod input;
 mod interrupt;
 mod jobs;

@@ -93,6 +93,7 @@ replayed!(
     ethernet_port,
     icmp_input,
     ip_input,
+    packet_filter,
     packet_script,
     quantities,
     quoted,

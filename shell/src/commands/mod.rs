@@ -26,6 +26,7 @@ mod route;
 mod serve;
 mod ss;
 mod stat;
+mod tcpdump;
 mod traceroute;
 pub(crate) mod unix;
 mod wait;
@@ -62,6 +63,7 @@ pub const ALL: &[&dyn Command] = &[
     &traceroute::Traceroute,
     &nc::Nc,
     &nc::Snc,
+    &tcpdump::Tcpdump,
     &ss::Ss,
     &serve::Serve,
     &jobs::Jobs,

@@ -140,6 +140,12 @@ fn main() -> anyhow::Result<()> {
         "!curl -s \"http://10.0.0.1/\" | wc; route add",
     ];
     write(&folder, "shell_line", lines(&shell))?;
+    let filters = [
+        "tcp port 80 or 443 and (syn or fin)",
+        "not (arp or ether src 02:00:00:00:00:01) and net 10.1",
+        "ip proto 2 && !udp dst portrange 30-20 || less 60",
+    ];
+    write(&folder, "packet_filter", lines(&filters))?;
     let toml = [
         "link = 'sim'\naddr = '10.0.0.1/24'\nmtu = 1400\nloss = '1%/ge:1%,25%'\n",
         "neighbour = ['10.0.0.2=02:00:00:00:00:02']\narp = 'static'\ndebug = ['tcp']\n",

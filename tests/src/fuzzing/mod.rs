@@ -16,7 +16,7 @@ mod wire;
 pub use layers::{arp_input, icmp_input, ip_input, udp_input};
 pub use stack::stack;
 pub use tcp::{tcp_input, tcp_small_input};
-pub use text::{packet_script, quantities, shell_line, tapip_toml};
+pub use text::{packet_filter, packet_script, quantities, shell_line, tapip_toml};
 pub use wire::{dump, ethernet_port, quoted, tcp_segment, unix_link, vnet_header};
 
 /// A fuzz target's body.
@@ -29,6 +29,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("ethernet_port", ethernet_port),
     ("icmp_input", icmp_input),
     ("ip_input", ip_input),
+    ("packet_filter", packet_filter),
     ("packet_script", packet_script),
     ("quantities", quantities),
     ("quoted", quoted),

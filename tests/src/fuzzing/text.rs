@@ -1,6 +1,7 @@
 //! Readers of what people write: command lines, configurations, scripts, numbers with units.
 
-use netdev::{FaultConfig, Loss, MacAddr, Probability, Rate, parse_duration};
+use netdev::{FaultConfig, Loss, MacAddr, Medium, Probability, Rate, parse_duration};
+use shell::filter::Filter;
 use shell::lexer::{self, Item};
 
 use crate::pkt::{self, Options, Outcome};
@@ -63,6 +64,25 @@ pub fn shell_line(data: &[u8]) {
         }
     }
     let _ = shell::completions(&text);
+}
+
+/// A filter of packets: refused with a place in the text, or printed so that it is read as the same;
+/// and whatever it is held against, there is an answer.
+pub fn packet_filter(data: &[u8]) {
+    let (text, packet) = data.split_at(data.iter().position(|b| *b == 0).unwrap_or(data.len()));
+    let text = self::text(text);
+    match text.parse::<Filter>() {
+        Ok(filter) => {
+            let shown = filter.to_string();
+            assert_eq!(shown.parse().as_ref(), Ok(&filter), "{text:?} is shown as {shown:?}");
+            filter.matches(Medium::Ethernet, packet);
+            filter.matches(Medium::Ip, packet);
+        }
+        Err(error) => {
+            assert!(error.column >= 1 && error.column <= text.chars().count() + 1, "{error}");
+            assert!(!error.why.is_empty());
+        }
+    }
 }
 
 /// `tapip.toml`: taken or refused with a reason.
