@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use netdev::{Cast, Counter, Instant, Packet};
 
 use crate::{
-    Cause, Datagram, DropReason, Header, IfIndex, Interface, Nat, NatView, Quoted, RouteEntry,
+    Cause, Datagram, DropReason, Header, IfIndex, Interface, Nat, NatView, Protocol, Quoted,
+    RouteEntry,
 };
 
 /// What IP needs from below: interfaces that take datagrams for a next hop.
@@ -13,6 +14,13 @@ pub trait NextHop {
     /// Sends a complete datagram out of `iface`. What goes wrong later (the neighbour does not
     /// answer) comes back through the stack as a [`Report`].
     fn send(&mut self, now: Instant, iface: IfIndex, hop: Hop, packet: Packet);
+
+    /// Whether a socket of this host is at a port: the address translation leaves it alone then.
+    /// Nobody below knows that, but whoever passes this to [`Internet::input`] does.
+    fn is_taken(&self, protocol: Protocol, port: u16) -> bool {
+        let _ = (protocol, port);
+        false
+    }
 }
 
 /// Where on a link a datagram goes next.

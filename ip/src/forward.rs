@@ -58,7 +58,7 @@ impl Router {
 
         let translation = match translation {
             Some(translation) => Some(translation),
-            None => match self.nat_outbound(now, (iface, out), own, &ip, &packet) {
+            None => match self.nat_outbound(now, (iface, out), own, &ip, &packet, below) {
                 Ok(translation) => translation,
                 Err(reason) => return self.nat_refuse(reason, packet),
             },

@@ -15,8 +15,7 @@
 //! - **Mapping** is independent of the endpoint outside (RFC 4787 REQ-1, RFC 5382 REQ-1, RFC 5508
 //!   REQ-1): whatever a host sends from one port goes out from one port.
 //! - **Ports**: the same as inside where it is free in [`Nat::ports`], else another of the same
-//!   parity (REQ-4). None is given to two endpoints (REQ-3). The range is the translation's own, so
-//!   that no socket of the router loses datagrams to it.
+//!   parity (REQ-4). None is given to two endpoints (REQ-3), nor one that a socket of the router has.
 //! - **Filtering** as [`Filtering`] says (REQ-8).
 //! - **Time**: what goes out keeps a mapping (REQ-6); what comes in does not, or a stranger could
 //!   keep it for ever. An ICMP error neither keeps nor ends one (REQ-12, RFC 5382 REQ-10).
@@ -32,8 +31,9 @@
 //! Translate other protocols (they are dropped and counted), look into payloads (no ALG, RFC 4787
 //! REQ-10), forward ports to servers inside, use several outside addresses, keep ports under 1024
 //! under 1024 (REQ-3 b), ask raw sockets which ICMP identifiers they use: an echo reply for the router
-//! from a host that is also pinged from inside, with an identifier of [`Nat::ports`], goes inside. An unsolicited SYN to a port that no mapping has is the router's own to
-//! answer, with a reset: RFC 5382 REQ-4 wants six seconds of silence.
+//! from a host that is also pinged from inside, with an identifier of [`Nat::ports`], goes inside.
+//! Answer an unsolicited SYN after six seconds of silence: RFC 5382 REQ-4 wants an ICMP error then,
+//! and allows (a) none.
 
 mod content;
 mod crossing;

@@ -161,7 +161,7 @@ impl Router {
     ) -> Input {
         if let Destination::Here(cast) = to {
             let inbound = match cast {
-                Cast::Unicast => self.nat_inbound(now, iface, &ip, &packet),
+                Cast::Unicast => self.nat_inbound(now, iface, &ip, &packet, below),
                 Cast::Multicast | Cast::Broadcast => Ok(None),
             };
             match inbound {

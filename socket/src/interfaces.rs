@@ -4,8 +4,13 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use arp::{Event, Link, Resolver};
-use ip::{Cause, Cidr, Header, Hop, IfIndex, Internet, NextHop, Offload, Output, Route, SendError};
+use ip::{
+    Cause, Cidr, Header, Hop, IfIndex, Internet, NextHop, Offload, Output, Protocol, Route,
+    SendError,
+};
 use netdev::{Counts, EtherType, Instant, LinkState, MacAddr, Medium, Packet, Port, sooner};
+use tcp::Streams;
+use udp::Datagrams;
 
 use crate::DropReason;
 
@@ -250,6 +255,27 @@ impl NextHop for Interfaces {
             }
         };
         interface.port.transmit(now, mac, EtherType::IPV4, packet);
+    }
+}
+
+/// What IP needs while it forwards: the interfaces, and whose ports are whose.
+pub(crate) struct Crossing<'a> {
+    pub(crate) interfaces: &'a mut Interfaces,
+    pub(crate) tcp: &'a dyn Streams,
+    pub(crate) udp: &'a dyn Datagrams,
+}
+
+impl NextHop for Crossing<'_> {
+    fn send(&mut self, now: Instant, iface: IfIndex, hop: Hop, packet: Packet) {
+        self.interfaces.send(now, iface, hop, packet);
+    }
+
+    fn is_taken(&self, protocol: Protocol, port: u16) -> bool {
+        match protocol {
+            Protocol::TCP => self.tcp.is_at(port),
+            Protocol::UDP => self.udp.is_at(port),
+            _ => false,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use udp::Datagrams;
 
 use crate::claims::AddressClaim;
 use crate::dns::Names;
-use crate::interfaces::{Below, Interfaces};
+use crate::interfaces::{Below, Crossing, Interfaces};
 use crate::raw::RawSockets;
 use crate::{DropReason, dhcp};
 
@@ -169,7 +169,12 @@ impl Stack {
                     self.interfaces.arp_input(now, index, packet);
                 }
                 EtherType::IPV4 => {
-                    match self.ip.input(now, index, cast, packet, &mut self.interfaces) {
+                    let mut below = Crossing {
+                        interfaces: &mut self.interfaces,
+                        tcp: &*self.tcp,
+                        udp: &*self.udp,
+                    };
+                    match self.ip.input(now, index, cast, packet, &mut below) {
                         ip::Input::Deliver(datagram) => self.deliver(now, datagram),
                         ip::Input::Report(report) => self.report(now, report),
                         ip::Input::Consumed | ip::Input::Dropped(_) => {}

@@ -142,6 +142,12 @@ pub trait Streams: Send {
     /// port and peer.
     fn sockets(&self, now: Instant) -> Vec<Info>;
 
+    /// Whether a socket or a connection is at a local port, at any address. The address translation
+    /// asks before it gives a port to somebody else.
+    fn is_at(&self, port: u16) -> bool {
+        self.sockets(Instant::ZERO).iter().any(|info| info.local.port() == port)
+    }
+
     /// Every counter, the ones at zero too.
     fn counters(&self) -> Vec<Counter>;
 }

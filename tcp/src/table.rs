@@ -131,6 +131,11 @@ impl Table {
         !clash && (reuse || !self.has_connection_at(local))
     }
 
+    /// Whether a socket or a connection has the port, on any address.
+    pub(crate) fn is_at(&self, port: u16) -> bool {
+        self.bound.contains_key(&port) || self.local_ports.contains_key(&port)
+    }
+
     /// Whether a connection has the port on that address. Looks at all of them only where one has
     /// the port on any.
     fn has_connection_at(&self, local: SocketAddr) -> bool {

@@ -85,6 +85,12 @@ pub trait Datagrams: Send {
     /// All open sockets, by local port.
     fn sockets(&self) -> Vec<Info>;
 
+    /// Whether a socket is at a local port, at any address. The address translation asks before it
+    /// gives a port to somebody else.
+    fn is_at(&self, port: u16) -> bool {
+        self.sockets().iter().any(|info| info.local.port() == port)
+    }
+
     /// Every counter, the ones at zero too.
     fn counters(&self) -> Vec<Counter>;
 }

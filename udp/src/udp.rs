@@ -313,6 +313,10 @@ impl Datagrams for Udp {
         sockets
     }
 
+    fn is_at(&self, port: u16) -> bool {
+        self.table.at_port(port).next().is_some()
+    }
+
     fn counters(&self) -> Vec<Counter> {
         self.stats.rows().chain(self.drops.rows()).collect()
     }

@@ -10,7 +10,7 @@ use super::{Nat, NatView, Table};
 use crate::counters::Traffic;
 use crate::output::Segments;
 use crate::wire::Ipv4Fields;
-use crate::{Cause, DropReason, Error, IfIndex, Input, Router};
+use crate::{Cause, DropReason, Error, IfIndex, Input, NextHop, Router};
 
 impl Router {
     /// Begins to translate, or ends it. Whatever was mapped is forgotten.
@@ -57,6 +57,7 @@ impl Router {
         iface: IfIndex,
         ip: &Ipv4Fields,
         packet: &Packet,
+        below: &dyn NextHop,
     ) -> Result<Option<Rewrite>, DropReason> {
         let Some(table) = self.nat.as_mut().filter(|_| self.forwarding) else { return Ok(None) };
         let hairpin = iface == table.nat.inside;
@@ -65,10 +66,15 @@ impl Router {
         }
         match content::read(ip, packet) {
             Some(Content::Flow { kind, src, dst, flags }) if hairpin => {
-                table.hairpin(now, kind, (src, dst), flags)
+                table.hairpin(now, kind, (src, dst), flags, below)
             }
             Some(Content::Flow { kind, src, dst, flags }) => {
                 let inside = table.inbound(now, kind, (dst, src), flags).transpose()?;
+                // RFC 5382 REQ-4: a SYN that nobody asked for is not answered, so that the host
+                // inside that sends one at the same time is not disturbed.
+                if inside.is_none() && table.holds(kind, dst.port, flags, below) {
+                    return Err(DropReason::NatFiltered);
+                }
                 Ok(inside.map(|inside| Rewrite::to(kind, inside)))
             }
             Some(Content::Query { id, request: false }) if !hairpin => {
@@ -92,6 +98,7 @@ impl Router {
         addr: Option<Ipv4Addr>,
         ip: &Ipv4Fields,
         packet: &Packet,
+        below: &dyn NextHop,
     ) -> Result<Option<Rewrite>, DropReason> {
         let Some(table) = &mut self.nat else { return Ok(None) };
         let (inside, outside) = (table.nat.inside, table.nat.outside);
@@ -104,12 +111,13 @@ impl Router {
         let addr = addr.ok_or(DropReason::NatFull)?;
         match content::read(ip, packet).ok_or(DropReason::NatProtocol)? {
             Content::Flow { kind, src, dst, flags } => {
-                let outside = table.outbound(now, kind, (src, dst), flags, addr)?;
+                let outside = table.outbound(now, kind, (src, dst), flags, addr, below)?;
                 Ok(Some(Rewrite::from(kind, outside)))
             }
             Content::Query { id, request: true } => {
                 let ends = (Endpoint { addr: ip.src, port: id }, host(ip.dst));
-                let outside = table.outbound(now, Kind::Icmp, ends, Flags::default(), addr)?;
+                let flags = Flags::default();
+                let outside = table.outbound(now, Kind::Icmp, ends, flags, addr, below)?;
                 Ok(Some(Rewrite::from(Kind::Icmp, outside)))
             }
             Content::Query { request: false, .. } => Err(DropReason::NatFiltered),
@@ -190,11 +198,12 @@ impl Table {
         kind: Kind,
         (src, dst): (Endpoint, Endpoint),
         flags: Flags,
+        below: &dyn NextHop,
     ) -> Result<Option<Rewrite>, DropReason> {
         if self.inside_of(kind, dst).is_none() {
             return Ok(None);
         }
-        let from = self.outbound(now, kind, (src, dst), flags, dst.addr)?;
+        let from = self.outbound(now, kind, (src, dst), flags, dst.addr, below)?;
         let Some(to) = self.inbound(now, kind, (dst, from), flags).transpose()? else {
             return Ok(None);
         };

@@ -10,7 +10,7 @@ use siphasher::sip::SipHasher13;
 
 use super::content::{Endpoint, Flags, Kind};
 use super::{Filtering, Nat, NatSession};
-use crate::DropReason;
+use crate::{DropReason, NextHop};
 
 /// The mappings of one translation, and their sessions.
 ///
@@ -88,6 +88,7 @@ impl Table {
         (inside, peer): (Endpoint, Endpoint),
         flags: Flags,
         addr: Ipv4Addr,
+        below: &dyn NextHop,
     ) -> Result<Endpoint, DropReason> {
         self.tidy(now);
         let known = self.mappings.get(&(kind, inside));
@@ -102,10 +103,19 @@ impl Table {
         }
         let outside = match self.mappings.get(&(kind, inside)) {
             Some(mapping) => mapping.outside,
-            None => self.create(kind, inside, addr).ok_or(DropReason::NatFull)?,
+            None => self.create(kind, inside, addr, below).ok_or(DropReason::NatFull)?,
         };
         self.touch(now, (kind, inside, peer), Way::Out, flags);
         Ok(outside)
+    }
+
+    /// Whether a connection that begins at a port of the outside address is the translation's to
+    /// ignore: the port is one of its own, and no socket of the router is there.
+    pub(crate) fn holds(&self, kind: Kind, port: u16, flags: Flags, below: &dyn NextHop) -> bool {
+        kind == Kind::Tcp
+            && flags.syn
+            && self.nat.ports.contains(&port)
+            && !below.is_taken(kind.protocol(), port)
     }
 
     /// Something comes from `peer` to `outside`: gives the endpoint inside that it is for. `None`:
@@ -226,9 +236,17 @@ impl Table {
     }
 
     /// Gives `inside` a port outside. `None` where all are taken.
-    fn create(&mut self, kind: Kind, inside: Endpoint, addr: Ipv4Addr) -> Option<Endpoint> {
+    fn create(
+        &mut self,
+        kind: Kind,
+        inside: Endpoint,
+        addr: Ipv4Addr,
+        below: &dyn NextHop,
+    ) -> Option<Endpoint> {
         let at = |port: u16| Endpoint { addr, port };
-        let free = |port: &u16| !self.inside.contains_key(&(kind, at(*port)));
+        let free = |port: &u16| {
+            !self.inside.contains_key(&(kind, at(*port))) && !below.is_taken(kind.protocol(), *port)
+        };
         let (first, last) = (*self.nat.ports.start(), *self.nat.ports.end());
         let count = usize::from(last.checked_sub(first)?) + 1;
         // From a place that nobody outside can guess (RFC 6056 §3.3), once around. Of the same

@@ -22,9 +22,16 @@ pub(super) const FAR: IfIndex = IfIndex(2);
 #[derive(Default)]
 pub(super) struct Below(pub(super) Vec<(IfIndex, Hop, Packet)>);
 
+/// A port at which a socket of the host always is, of every protocol.
+pub(super) const TAKEN: u16 = 17_000;
+
 impl NextHop for Below {
     fn send(&mut self, _now: Instant, iface: IfIndex, hop: Hop, packet: Packet) {
         self.0.push((iface, hop, packet));
+    }
+
+    fn is_taken(&self, _: crate::Protocol, port: u16) -> bool {
+        port == TAKEN
     }
 }
 

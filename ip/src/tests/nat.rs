@@ -209,6 +209,39 @@ fn ports_are_given_once_and_run_out() {
     crosses(&mut ip, INSIDE, &tcp("10.0.1.6:5000", "10.0.0.2:80", SYN));
 }
 
+#[test]
+fn a_port_that_a_socket_of_the_router_has_is_given_to_nobody() {
+    let mut ip = nat();
+    let out = crosses(&mut ip, INSIDE, &udp("10.0.1.2:17000", "10.0.0.2:53"));
+    let port = end(&out.from).1;
+    assert!(port != TAKEN && port.is_multiple_of(2), "{port}");
+    // What comes for it is the router's own.
+    is_the_routers(&mut ip, OUTSIDE, &udp("10.0.0.2:53", "10.0.0.1:17000"));
+    is_the_routers(&mut ip, OUTSIDE, &tcp("10.0.0.2:53", "10.0.0.1:17000", SYN));
+    // Where it is the only one there is none.
+    let mut ip = nat_with(|nat| nat.ports = TAKEN..=TAKEN);
+    let (input, _) = arrive(&mut ip, INSIDE, udp("10.0.1.2:5000", "10.0.0.2:53").packet());
+    let Input::Report(report) = input else { panic!("{input:?}") };
+    assert_eq!(report.cause, Cause::Prohibited);
+}
+
+/// RFC 5382 REQ-4: silence, so that two hosts that open at once through translations can meet.
+#[test]
+fn a_syn_that_nobody_asked_for_is_not_answered() {
+    let mut ip = nat();
+    let asked = tcp("10.0.0.2:80", "10.0.0.1:20000", SYN);
+    drops(&mut ip, OUTSIDE, &asked, DropReason::NatFiltered);
+    // The host inside sends one itself: then the other one's is its answer.
+    assert_eq!(
+        crosses(&mut ip, INSIDE, &tcp("10.0.1.2:20000", "10.0.0.2:80", SYN)).from,
+        "10.0.0.1:20000"
+    );
+    assert_eq!(crosses(&mut ip, OUTSIDE, &asked).to, "10.0.1.2:20000");
+    // Ports beyond the translation's, and segments that begin nothing, are the router's to answer.
+    is_the_routers(&mut ip, OUTSIDE, &tcp("10.0.0.2:80", "10.0.0.1:80", SYN));
+    is_the_routers(&mut ip, OUTSIDE, &tcp("10.0.0.2:80", "10.0.0.1:20001", ACK));
+}
+
 /// The table is bounded, and by host too: a host that scans takes its own share alone.
 #[test]
 fn a_host_that_opens_sessions_without_end_costs_the_others_nothing() {

@@ -19,6 +19,7 @@ mod jobs;
 mod kill;
 mod links;
 mod names;
+mod nat;
 mod nc;
 mod netstat;
 mod ping;
@@ -53,6 +54,7 @@ pub const ALL: &[&dyn Command] = &[
     &arp::Arp,
     &arpcache::ArpCache,
     &route::Route,
+    &nat::Nat,
     &ifconfig::IfConfig,
     &stat::Stat,
     &netstat::Netstat,

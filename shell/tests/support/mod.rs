@@ -33,7 +33,27 @@ pub fn pair_over(decorate: impl FnOnce(Box<dyn Device>) -> Box<dyn Device>) -> (
     (host(1, decorate(Box::new(a.named("veth0")))), host(2, Box::new(b.named("veth0"))))
 }
 
+/// A host behind another, which gets a second interface for it: 10.0.1.1 on `behind`, and the
+/// host is 10.0.1.2.
+pub fn behind(router: &Host) -> Host {
+    let (near, far) = UnixLink::pair().unwrap();
+    let mac = MacAddr([0, 0x34, 0x45, 0x67, 0x8a, 1]);
+    let arp = arp::Cache::new(mac, arp::Config::default(), 3);
+    let addrs = ["10.0.1.1/24".parse().unwrap()];
+    let near = Box::new(near.named("behind"));
+    router
+        .net
+        .with(|stack, now| stack.add_interface(now, near, mac, Some(Box::new(arp)), &addrs, None))
+        .unwrap();
+    let gateway = Some("10.0.1.1".parse().unwrap());
+    host_at(3, Box::new(far.named("veth0")), "10.0.1.2/24", gateway)
+}
+
 fn host(last: u8, link: Box<dyn Device>) -> Host {
+    host_at(last, link, &format!("10.0.0.{last}/24"), None)
+}
+
+fn host_at(last: u8, link: Box<dyn Device>, addr: &str, gateway: Option<IpAddr>) -> Host {
     let seed = u64::from(last);
     let mut stack = Stack::new(Layers {
         ip: Box::new(ip::Router::new(ip::Config::default(), seed)),
@@ -45,8 +65,8 @@ fn host(last: u8, link: Box<dyn Device>) -> Host {
     stack.add_loopback(now, Box::new(Loopback::new())).unwrap();
     let mac = MacAddr([0, 0x34, 0x45, 0x67, 0x89, last]);
     let arp = arp::Cache::new(mac, arp::Config::default(), seed);
-    let addr = format!("10.0.0.{last}/24").parse().unwrap();
-    stack.add_interface(now, link, mac, Some(Box::new(arp)), &[addr], None).unwrap();
+    let addr = addr.parse().unwrap();
+    stack.add_interface(now, link, mac, Some(Box::new(arp)), &[addr], gateway).unwrap();
     let net = Net::start(stack).unwrap();
 
     let (terminal, screen) = Terminal::capture();

@@ -150,6 +150,10 @@ impl Streams for Tcp {
         self.all_sockets(now)
     }
 
+    fn is_at(&self, port: u16) -> bool {
+        self.table.is_at(port)
+    }
+
     fn counters(&self) -> Vec<Counter> {
         self.all_counters()
     }
