@@ -164,8 +164,11 @@ impl Dump {
                 None => drop(self.watch.wait(None)),
             }
         }
-        if let Some(file) = &self.file {
-            file.file.flush();
+        // A file has what passed before the end; on a terminal, ^C means now.
+        while self.file.is_some() && self.count != Some(shown) {
+            let Some(seen) = self.watch.take() else { break };
+            shown += 1;
+            self.show(&seen);
         }
         let counts = self.watch.counts();
         let gap = if stop.is_raised() { "\n" } else { "" };
