@@ -53,7 +53,7 @@ fn only_what_is_meant_and_until_an_interrupt() {
     a.shell.run_line("kill 1");
     assert!(a.screen.text().contains("packets received by filter"), "{}", a.screen.text());
     let raiser = a.interrupt_after(Duration::from_millis(30));
-    let (status, text) = a.run("tcpdump");
+    let (status, text) = a.run("tcpdump port 4444");
     assert_eq!(status, ExitStatus::SUCCESS);
     assert!(text.starts_with("tcpdump: listening on veth0\n"), "{text}");
     assert!(text.contains("\n0 packets captured\n"), "{text}");
@@ -240,7 +240,8 @@ fn filters_choose_what_the_originals_do() {
     let pairs = questions.iter().map(|text| (text.to_string(), text.to_string())).chain(
         flags.iter().flat_map(|flag| {
             let both = |text: &str| (format!("{text}{flag}"), format!("{text}{}", theirs(flag)));
-            [both(""), both("not port 80 and ")]
+            // Theirs looks into IPv4 alone.
+            [both("ip and "), both("ip and not port 80 and ")]
         }),
     );
     let mut compared = 0;
