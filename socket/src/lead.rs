@@ -181,30 +181,22 @@ impl Locked<'_> {
         }
     }
 
-    /// Handles what the devices have, until nothing is left or this thread's own bell is to be
-    /// rung (`None`); how many packets there were.
+    /// Handles a batch of what the devices have: how many packets, or `None` where this thread's
+    /// own bell is to be rung. What is left keeps the descriptors ready; between two batches others
+    /// have their turn, and those who got something are woken.
     fn take_in(&mut self, bell: &Arc<Bell>) -> Option<usize> {
-        let mut received = 0;
-        loop {
-            let now = self.core().now();
-            let polled = catch_unwind(AssertUnwindSafe(|| self.stack.poll(now)));
-            let Ok(progress) = polled else {
-                // As where it happens on the loop: the stack ends, not the program. It has been
-                // told on standard error.
-                self.phase = Phase::Stopped;
-                self.wake_all();
-                self.core().signal.raise();
-                return None;
-            };
-            received += progress.received;
-            self.note_changes();
-            if self.waiters.woken.has(bell) {
-                return None;
-            }
-            if !progress.more {
-                return Some(received);
-            }
-        }
+        let now = self.core().now();
+        let polled = catch_unwind(AssertUnwindSafe(|| self.stack.poll(now)));
+        let Ok(progress) = polled else {
+            // As where it happens on the loop: the stack ends, not the program. It has been told
+            // on standard error.
+            self.phase = Phase::Stopped;
+            self.wake_all();
+            self.core().signal.raise();
+            return None;
+        };
+        self.note_changes();
+        if self.waiters.woken.has(bell) { None } else { Some(progress.received) }
     }
 
     fn step_down(&mut self, outcome: Outcome) -> Outcome {

@@ -1,11 +1,13 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
 use std::thread::ThreadId;
 use std::time::Duration;
 
 use netdev::{
-    Capabilities, Device, Instant, Interest as Watched, LinkState, Packet, Stats, UnixLink,
+    Capabilities, Device, Instant, Interest as Watched, LinkState, Medium, Packet, Stats, UnixLink,
 };
 
 use crate::testing::*;
@@ -204,6 +206,54 @@ fn busy_polling_serves_as_sleeping_does() {
         }
         drop(stream);
         echo.join().unwrap();
+    });
+}
+
+/// A link that always has a frame more.
+struct Flood {
+    ready: UnixStream,
+}
+
+impl Device for Flood {
+    fn name(&self) -> &str {
+        "flood0"
+    }
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::plain(Medium::Ethernet, 1500)
+    }
+    fn transmit(&mut self, _: Instant, _: Packet) -> Result<(), Packet> {
+        Ok(())
+    }
+    fn receive(&mut self, _: Instant) -> Option<Packet> {
+        let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 8, 0];
+        frame.extend(bare_header("10.0.0.9", "10.0.0.1", ip::Protocol(200), 1));
+        Some(Packet::from_payload(&frame))
+    }
+    fn interest(&self) -> Option<Watched<'_>> {
+        Some(Watched { fd: self.ready.as_fd(), write: false })
+    }
+    fn stats(&self) -> Stats {
+        Stats::default()
+    }
+}
+
+#[test]
+fn a_flood_keeps_nobody_from_the_stack_while_a_thread_leads() {
+    soon(|| {
+        let (ready, mut other) = UnixStream::pair().unwrap();
+        other.write_all(b"x").unwrap();
+        let net = net(stack(1), Flood { ready }, 1);
+        let socket = UdpSocket::bind(&net, "10.0.0.1:7").unwrap();
+        let waiting = blocked(&net, move || socket.recv_from(&mut [0; 10]).unwrap_err().kind());
+        for _ in 0..100 {
+            net.with(|stack, _| stack.poll_at());
+        }
+        // Over loopback another thread is served as well.
+        let echo = UdpSocket::bind(&net, "127.0.0.1:9").unwrap();
+        echo.send_to(b"me", "127.0.0.1:9").unwrap();
+        assert_eq!(echo.recv_from(&mut [0; 10]).unwrap().0, 2);
+        net.shutdown(Duration::from_millis(1));
+        assert_eq!(waiting.join().unwrap(), std::io::ErrorKind::NetworkDown);
     });
 }
 
