@@ -11,8 +11,10 @@ fn nc_waits_for_the_kernels_nc() {
     let Some(mut stack) = Instance::start_with(test, &["nc"], &[]) else { return };
     stack.send("nc -N -v -l 4000");
     stack.send("an answer");
-    let ask = "for i in $(seq 100); do echo 'a question' | nc -N -w 20 10.0.0.1 4000 && exit 0; \
-               sleep 0.1; done; exit 1";
+    // Either nc ends when it has heard the other's end, whatever it would still say: the question
+    // stays open until the answer is there.
+    let ask = "for i in $(seq 100); do { echo 'a question'; sleep 2; } | \
+               nc -N -w 20 10.0.0.1 4000 && exit 0; sleep 0.1; done; exit 1";
     let mut client = stack.host_command("sh", &["-c", ask]);
     let client = client.stdout(Stdio::piped()).spawn().unwrap();
     stack.wait_for("a question\n");
