@@ -9,7 +9,7 @@
 //!   conformance kits are held against.
 //! - [`pkt`]: packet scripts, run on virtual time.
 //! - [`test_functions`], [`links`], [`defines`]: what the sources and the documents say.
-//! - [`bench`]: our stack beside others, measured.
+//! - [`mod@bench`]: our stack beside others, measured.
 //! - [`Instance`] runs the `tapip` binary as a user would: it makes its own namespace, its shell
 //!   reads our commands, and [`Instance::host`] runs programs at the kernel's end of the link.
 
