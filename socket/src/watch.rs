@@ -74,8 +74,8 @@ impl Watch {
         Some(seen)
     }
 
-    /// Waits until there is a packet, `timeout` at most, or until a [`Watch::waker`] is called; says whether
-    /// there is one. It is for a stack that runs by itself.
+    /// Waits until there is a packet, `timeout` at most, or until a [`Watch::waker`] is called;
+    /// says whether there is one. It is for a stack that runs by itself.
     pub fn wait(&self, timeout: Option<Duration>) -> bool {
         let until = timeout.and_then(|timeout| Clock::now().checked_add(timeout));
         let mut queue = self.shared.lock();
