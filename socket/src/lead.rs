@@ -21,7 +21,7 @@ use ip::IfIndex;
 use crate::bell::Bell;
 use crate::core::{Phase, Wait};
 use crate::locked::Locked;
-use crate::sys::{self, Signal};
+use crate::sys::{self, Signal, Woken};
 
 /// After so many wake-ups in a row by a device from which nothing comes, the loop may find out
 /// what is wrong with it.
@@ -107,78 +107,52 @@ impl Locked<'_> {
             Some(leader) => leader.watched.iter().map(|(_, fd)| *fd).collect(),
             None => return Outcome::Deposed,
         };
+        let busy = self.core().busy_poll();
+        let mut spin_until = Clock::now() + busy;
         let mut fruitless = 0;
         loop {
-            let woken = match self.spin(bell, count, me, wait) {
-                Some(outcome) => return outcome,
-                None => {
-                    self.release();
-                    let woken = sys::wait_readable(&fds, me, wait.left());
-                    if woken.signal {
-                        me.clear();
-                    }
-                    self.acquire();
-                    woken
-                }
+            let spins = !busy.is_zero() && Clock::now() < spin_until;
+            self.release();
+            let woken = if spins {
+                // Others may want the processor.
+                std::thread::yield_now();
+                Woken { device: true, ..Woken::default() }
+            } else {
+                sys::wait_readable(&fds, me, wait.left())
             };
-            let in_lead = self.leader.as_ref().is_some_and(|now| Arc::ptr_eq(&now.signal, me));
-            if bell.count() != count {
-                if in_lead {
-                    self.resign();
-                }
-                return Outcome::Rung;
+            if woken.signal {
+                me.clear();
             }
-            if !in_lead {
+            self.acquire();
+            if bell.count() != count {
+                return self.step_down(me, Outcome::Rung);
+            }
+            if !self.is_led_by(me) {
                 return Outcome::Deposed;
             }
-            let received = if woken.device { self.take_in(bell) } else { Some(0) };
-            fruitless = if woken.device && received == Some(0) { fruitless + 1 } else { 0 };
+            if woken.device {
+                match self.take_in(bell) {
+                    None => return self.step_down(me, Outcome::Rung),
+                    Some(0) if !spins => fruitless += 1,
+                    Some(0) => {}
+                    Some(_) => {
+                        fruitless = 0;
+                        spin_until = Clock::now() + busy;
+                    }
+                }
+            }
             let changed = self.watchable() != self.leader.as_ref().map(|now| now.watched.clone());
-            match received {
-                None => return self.step_down(Outcome::Rung),
-                Some(_) if changed || woken.broken || fruitless == FRUITLESS_LIMIT => {
-                    return self.step_down(Outcome::Deposed);
-                }
-                Some(_) if wait.left() == Some(Duration::ZERO) => {
-                    return self.step_down(Outcome::TimedOut);
-                }
-                Some(_) => {}
+            if changed || woken.broken || fruitless == FRUITLESS_LIMIT {
+                return self.step_down(me, Outcome::Deposed);
+            }
+            if wait.left() == Some(Duration::ZERO) {
+                return self.step_down(me, Outcome::TimedOut);
             }
         }
     }
 
-    /// With busy polling: asks the devices again and again before the thread sleeps. `None` when
-    /// that was for nothing.
-    fn spin(
-        &mut self,
-        bell: &Arc<Bell>,
-        count: u64,
-        me: &Arc<Signal>,
-        wait: Wait,
-    ) -> Option<Outcome> {
-        let busy = self.core().busy_poll();
-        if busy.is_zero() {
-            return None;
-        }
-        let mut until = Clock::now() + busy;
-        loop {
-            match self.take_in(bell) {
-                None => return Some(self.step_down(Outcome::Rung)),
-                Some(0) => {}
-                Some(_) => until = Clock::now() + busy,
-            }
-            if Clock::now() >= until || wait.left() == Some(Duration::ZERO) {
-                return None;
-            }
-            // Others may want the stack, or the processor.
-            self.release();
-            std::thread::yield_now();
-            self.acquire();
-            let in_lead = self.leader.as_ref().is_some_and(|now| Arc::ptr_eq(&now.signal, me));
-            if bell.count() != count || !in_lead {
-                return None;
-            }
-        }
+    fn is_led_by(&self, signal: &Arc<Signal>) -> bool {
+        self.leader.as_ref().is_some_and(|now| Arc::ptr_eq(&now.signal, signal))
     }
 
     /// Handles a batch of what the devices have: how many packets, or `None` where this thread's
@@ -199,18 +173,17 @@ impl Locked<'_> {
         if self.waiters.woken.has(bell) { None } else { Some(progress.received) }
     }
 
-    fn step_down(&mut self, outcome: Outcome) -> Outcome {
-        self.resign();
-        outcome
-    }
-
-    /// Gives the devices back to the loop.
-    fn resign(&mut self) {
-        let Some(leader) = self.leader.take() else { return };
-        let Some(loop_watch) = self.core().loop_watch.get() else { return };
-        for (index, fd) in leader.watched {
-            loop_watch.resume(fd, u64::from(index.0));
+    /// Gives the devices back to the loop, unless another thread has taken them.
+    fn step_down(&mut self, me: &Arc<Signal>, outcome: Outcome) -> Outcome {
+        if self.is_led_by(me)
+            && let Some(leader) = self.leader.take()
+            && let Some(loop_watch) = self.core().loop_watch.get()
+        {
+            for (index, fd) in leader.watched {
+                loop_watch.resume(fd, u64::from(index.0));
+            }
         }
+        outcome
     }
 }
 

@@ -145,10 +145,7 @@ mod epoll {
             if self.coarse {
                 return self.wait_millis(timeout);
             }
-            let spec = timeout.map(|t| libc::timespec {
-                tv_sec: libc::time_t::try_from(t.as_secs()).unwrap_or(libc::time_t::MAX),
-                tv_nsec: t.subsec_nanos() as _,
-            });
+            let spec = timeout.map(timespec);
             let spec = spec.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
             // SAFETY: the events' memory has room for as many as the call is told, `spec` is null
             // or lives through the call, and a null signal mask is ignored together with its size.
@@ -321,10 +318,7 @@ pub(crate) fn wait_readable(fds: &[RawFd], signal: &Signal, timeout: Option<Dura
 
 #[cfg(target_os = "linux")]
 fn poll_nanos(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<i32> {
-    let spec = timeout.map(|t| libc::timespec {
-        tv_sec: libc::time_t::try_from(t.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: t.subsec_nanos() as _,
-    });
+    let spec = timeout.map(timespec);
     let spec = spec.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: the array has as many elements as the call is told, `spec` is null or lives through
     // the call, and a null signal mask means that it stays as it is.
@@ -337,6 +331,14 @@ fn poll_nanos(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result
 fn poll_nanos(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<i32> {
     // SAFETY: the array has as many elements as the call is told.
     check(unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, millis(timeout)) })
+}
+
+#[cfg(target_os = "linux")]
+fn timespec(time: Duration) -> libc::timespec {
+    libc::timespec {
+        tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: time.subsec_nanos() as _,
+    }
 }
 
 /// A timeout in whole milliseconds, rounded up so that nobody wakes before the time; -1 for ever.

@@ -71,6 +71,44 @@ enum Pressure {
     Granted,
 }
 
+/// What is the same in every device with a field `frames`, for its `impl Device`.
+macro_rules! over_frames {
+    () => {
+        fn name(&self) -> &str {
+            self.frames.name()
+        }
+
+        fn capabilities(&self) -> $crate::Capabilities {
+            self.frames.capabilities()
+        }
+
+        fn transmit(
+            &mut self,
+            _now: $crate::Instant,
+            packet: $crate::Packet,
+        ) -> Result<(), $crate::Packet> {
+            self.frames.transmit(packet)
+        }
+
+        fn receive(&mut self, _now: $crate::Instant) -> Option<$crate::Packet> {
+            self.frames.receive()
+        }
+
+        fn interest(&self) -> Option<$crate::Interest<'_>> {
+            self.frames.interest()
+        }
+
+        fn link(&self) -> $crate::LinkState {
+            self.frames.link()
+        }
+
+        fn stats(&self) -> $crate::Stats {
+            self.frames.stats()
+        }
+    };
+}
+pub(super) use over_frames;
+
 impl Frames {
     pub(super) fn new(
         source: Source,

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::error::check_name;
 use super::format::Format;
-use super::frames::{Frames, Source};
+use super::frames::{Frames, Source, over_frames};
 use super::{Error, netlink, sys, tap};
-use crate::{Capabilities, Device, Instant, Interest, LinkState, MacAddr, Packet, Stats};
+use crate::{Device, Instant, MacAddr};
 
 /// How many names are tried for an interface of our own before somebody has to be told.
 const NAMES: u32 = 1000;
@@ -33,25 +33,9 @@ const CHECK: Duration = Duration::from_secs(1);
 pub struct Macvtap {
     frames: Frames,
     mac: MacAddr,
-    made: Option<Made>,
+    made: Option<netlink::Temporary>,
     /// When to look whether the interface is still there.
     check_at: Instant,
-}
-
-/// An interface that goes with the device that it was made for.
-#[derive(Debug)]
-struct Made {
-    route: File,
-    name: String,
-    index: i32,
-}
-
-impl Drop for Made {
-    fn drop(&mut self) {
-        if let Err(cause) = netlink::delete(&self.route, self.index) {
-            tracing::debug!(name = %self.name, %cause, "the macvtap was not deleted");
-        }
-    }
 }
 
 impl Macvtap {
@@ -79,14 +63,19 @@ impl Macvtap {
         let own = make_on(name, index)?;
         let route = sys::route_socket().map_err(Error::system("open a netlink socket"))?;
         let index = find(&own).map_err(Error::system(format!("find {own}")))?;
-        Macvtap::attach(&own, index, vnet_hdr, Some(Made { route, name: own.clone(), index }))
+        Macvtap::attach(
+            &own,
+            index,
+            vnet_hdr,
+            Some(netlink::Temporary { socket: route, name: own.clone(), index }),
+        )
     }
 
     fn attach(
         name: &str,
         index: i32,
         vnet_hdr: bool,
-        made: Option<Made>,
+        made: Option<netlink::Temporary>,
     ) -> Result<Macvtap, Error> {
         let control = sys::control_socket().map_err(Error::system("ask for interfaces"))?;
         // Who may not: it is up already, or frames will tell. All groups, since it is IP that knows
@@ -169,21 +158,7 @@ fn open_node(name: &str, index: i32) -> Result<File, Error> {
 }
 
 impl Device for Macvtap {
-    fn name(&self) -> &str {
-        self.frames.name()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.frames.capabilities()
-    }
-
-    fn transmit(&mut self, _now: Instant, packet: Packet) -> Result<(), Packet> {
-        self.frames.transmit(packet)
-    }
-
-    fn receive(&mut self, _now: Instant) -> Option<Packet> {
-        self.frames.receive()
-    }
+    over_frames!();
 
     fn flush(&mut self, now: Instant) {
         self.frames.flush();
@@ -191,18 +166,6 @@ impl Device for Macvtap {
             self.check_at = now + CHECK;
             self.frames.check();
         }
-    }
-
-    fn interest(&self) -> Option<Interest<'_>> {
-        self.frames.interest()
-    }
-
-    fn link(&self) -> LinkState {
-        self.frames.link()
-    }
-
-    fn stats(&self) -> Stats {
-        self.frames.stats()
     }
 
     /// Sets the MTU of the interface, which needs CAP_NET_ADMIN and cannot be more than the card's.

@@ -121,6 +121,23 @@ pub(super) fn delete(socket: &File, index: i32) -> io::Result<()> {
     request.send_on(socket)
 }
 
+/// An interface that is deleted with this value, in the network namespace in which `socket` was
+/// made, wherever the caller is then.
+#[derive(Debug)]
+pub(super) struct Temporary {
+    pub(super) socket: File,
+    pub(super) name: String,
+    pub(super) index: i32,
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Err(cause) = delete(&self.socket, self.index) {
+            tracing::debug!(name = %self.name, %cause, "an interface of ours was not deleted");
+        }
+    }
+}
+
 /// `struct ifinfomsg`: family, padding, type, index, flags and their mask; all but one zero.
 fn link(index: i32) -> [u8; 16] {
     let mut message = [0; 16];

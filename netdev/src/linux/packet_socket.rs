@@ -6,9 +6,9 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::error::check_name;
 use super::format::{Format, Offload};
-use super::frames::{Frames, Source};
+use super::frames::{Frames, Source, over_frames};
 use super::{Error, netlink, sys};
-use crate::{Capabilities, Device, Instant, Interest, LinkState, Packet, Stats};
+use crate::{Device, Instant};
 
 /// Bytes of frames that wait for us, as far as the system lets us have it: 64 of the largest.
 const BUFFER: i32 = 8 << 20;
@@ -52,23 +52,12 @@ pub struct PacketSocket {
     far_end: Option<FarEnd>,
 }
 
-/// The other end of a veth pair, and sockets in its namespace, wherever the caller is then.
+/// The other end of a veth pair, and a socket in its namespace. The kernel would delete the pair when
+/// its end without a namespace is noticed, some time later; the name should be free at once.
 #[derive(Debug)]
 struct FarEnd {
     control: OwnedFd,
-    route: File,
-    name: String,
-    index: i32,
-}
-
-/// The kernel would delete the pair when its end without a namespace is noticed, some time later;
-/// the name should be free at once.
-impl Drop for FarEnd {
-    fn drop(&mut self) {
-        if let Err(cause) = netlink::delete(&self.route, self.index) {
-            tracing::debug!(name = %self.name, %cause, "the veth pair was not deleted");
-        }
-    }
+    interface: netlink::Temporary,
 }
 
 impl PacketSocket {
@@ -114,42 +103,19 @@ impl PacketSocket {
         let control = sys::control_socket()?;
         let index = sys::index(control.as_fd(), name)?;
         let route = sys::route_socket()?;
-        self.far_end = Some(FarEnd { control, route, name: name.into(), index });
+        self.far_end = Some(FarEnd {
+            control,
+            interface: netlink::Temporary { socket: route, name: name.into(), index },
+        });
         Ok(self)
     }
 }
 
 impl Device for PacketSocket {
-    fn name(&self) -> &str {
-        self.frames.name()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.frames.capabilities()
-    }
-
-    fn transmit(&mut self, _now: Instant, packet: Packet) -> Result<(), Packet> {
-        self.frames.transmit(packet)
-    }
-
-    fn receive(&mut self, _now: Instant) -> Option<Packet> {
-        self.frames.receive()
-    }
+    over_frames!();
 
     fn flush(&mut self, _now: Instant) {
         self.frames.flush();
-    }
-
-    fn interest(&self) -> Option<Interest<'_>> {
-        self.frames.interest()
-    }
-
-    fn link(&self) -> LinkState {
-        self.frames.link()
-    }
-
-    fn stats(&self) -> Stats {
-        self.frames.stats()
     }
 
     /// Sets the MTU of the interface, and of the other end where [`make_veth`] made it; needs
@@ -159,7 +125,7 @@ impl Device for PacketSocket {
     fn set_mtu(&mut self, mtu: usize) -> bool {
         let near = sys::set_mtu(self.frames.file().as_fd(), self.frames.name(), mtu);
         let far = match &self.far_end {
-            Some(end) => sys::set_mtu(end.control.as_fd(), &end.name, mtu),
+            Some(end) => sys::set_mtu(end.control.as_fd(), &end.interface.name, mtu),
             None => Ok(()),
         };
         let done = near.and(far).is_ok();

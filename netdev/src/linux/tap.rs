@@ -8,10 +8,10 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use super::error::check_name;
 use super::format::{Format, Offload};
-use super::frames::{Frames, Source};
+use super::frames::{Frames, Source, over_frames};
 use super::sys::{self, TunSetting};
 use super::{Error, vnet};
-use crate::{Capabilities, Device, Instant, Interest, LinkState, MacAddr, Medium, Packet, Stats};
+use crate::{Device, Instant, MacAddr, Medium};
 
 /// How to open a [`Tap`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -129,36 +129,10 @@ impl Tap {
 }
 
 impl Device for Tap {
-    fn name(&self) -> &str {
-        self.frames.name()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.frames.capabilities()
-    }
-
-    fn transmit(&mut self, _now: Instant, packet: Packet) -> Result<(), Packet> {
-        self.frames.transmit(packet)
-    }
-
-    fn receive(&mut self, _now: Instant) -> Option<Packet> {
-        self.frames.receive()
-    }
+    over_frames!();
 
     fn flush(&mut self, _now: Instant) {
         self.frames.flush();
-    }
-
-    fn interest(&self) -> Option<Interest<'_>> {
-        self.frames.interest()
-    }
-
-    fn link(&self) -> LinkState {
-        self.frames.link()
-    }
-
-    fn stats(&self) -> Stats {
-        self.frames.stats()
     }
 
     /// Sets the MTU of the kernel's end, which needs CAP_NET_ADMIN.

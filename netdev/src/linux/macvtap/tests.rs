@@ -6,7 +6,7 @@ use std::process::Command;
 use super::*;
 use crate::linux::exchange::{self, KERNEL, MAC, NOW, STACK};
 use crate::linux::namespace::KernelEnd;
-use crate::{Checksum, MacAddr};
+use crate::{Checksum, LinkState, MacAddr};
 
 /// Runs `ip`, a line a command.
 fn ip(lines: &str) {

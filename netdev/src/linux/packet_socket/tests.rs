@@ -7,7 +7,7 @@ use super::*;
 use crate::linux::exchange::{self, NOW};
 use crate::linux::namespace::{KernelEnd, make_veth};
 use crate::linux::netlink;
-use crate::{DropReason, MacAddr};
+use crate::{DropReason, MacAddr, Packet};
 
 const CAP_NET_RAW: u32 = 13;
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::checksum::Sum;
 use crate::linux::exchange::{self, KERNEL, NOW, STACK};
 use crate::linux::namespace::{KernelEndConfig, make_tap};
-use crate::{Checksum, DropReason};
+use crate::{Checksum, DropReason, Packet};
 
 fn tun(vnet_hdr: bool, packet_info: bool) -> KernelEndConfig {
     let config = exchange::config(vnet_hdr);
