@@ -154,6 +154,7 @@ impl Load {
         for flow in flows {
             let port = if *flow == Flow::Source { DISCARD } else { CHARGEN };
             let stream = connect(port)?;
+            sys::use_cubic(&stream)?;
             if *flow == Flow::Source {
                 sending.push(stream.try_clone()?);
             }

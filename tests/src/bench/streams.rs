@@ -109,7 +109,6 @@ impl Streams {
     pub(super) fn add(&mut self, socket: TcpStream, flow: Flow) -> io::Result<()> {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
-        sys::use_cubic(&socket)?;
         self.open.push(Service::new(socket, flow));
         Ok(())
     }

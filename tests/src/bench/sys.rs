@@ -142,6 +142,7 @@ pub(super) fn bytes_acked(stream: &TcpStream) -> io::Result<u64> {
 }
 
 /// CUBIC, whatever this machine's default is: with BBR the kernel paces, and sends less at a time.
+/// Where the system does not offer it to everybody, only root may.
 pub(super) fn use_cubic(stream: &TcpStream) -> io::Result<()> {
     let name = c"cubic".to_bytes();
     // SAFETY: the name outlives the call and has the length that is given.

@@ -103,7 +103,7 @@ pub(super) fn listen(
         if again {
             // One peer's reset is no reason to send the next one away.
             match join(context, plan, stream, true) {
-                Ok(Over::Done) => continue,
+                Ok(Over::Done) => {}
                 Ok(Over::Interrupted) => return Ok(Over::Interrupted),
                 Err(error) => context.err.line(&format!("nc: {error:#}")),
             }

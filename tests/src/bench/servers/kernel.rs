@@ -31,6 +31,7 @@ pub(super) fn serve() -> Result<()> {
             listeners.iter().zip(&waited).filter(|(_, waited)| waited.is_ready())
         {
             while let Ok((stream, _)) = listener.accept() {
+                sys::use_cubic(&stream)?;
                 streams.add(stream, *flow)?;
             }
         }
