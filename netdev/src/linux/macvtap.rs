@@ -29,6 +29,8 @@ const CHECK: Duration = Duration::from_secs(1);
 /// The kernel does not tell when the interface is set down or deleted; what is sent then is lost. A
 /// deleted one is noticed with the next traffic or timer of the stack ([`LinkState::Down`], for
 /// good).
+///
+/// [`LinkState::Down`]: crate::LinkState::Down
 #[derive(Debug)]
 pub struct Macvtap {
     frames: Frames,

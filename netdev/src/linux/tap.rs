@@ -44,6 +44,8 @@ impl Default for TapOptions {
 ///
 /// An interface that is deleted while this is attached is gone for good
 /// ([`LinkState::Down`]); one that is only set down comes back with the first frame that passes.
+///
+/// [`LinkState::Down`]: crate::LinkState::Down
 #[derive(Debug)]
 pub struct Tap {
     frames: Frames,
