@@ -33,11 +33,15 @@ impl Bell {
     pub(crate) fn ring(&self) {
         let mut state = self.state();
         state.rings += 1;
-        if let Some(leader) = &state.leader {
+        let leader = state.leader.clone();
+        let asleep = state.asleep;
+        // Who is woken wants the lock first of all.
+        drop(state);
+        if let Some(leader) = leader {
             leader.raise();
         }
         // That is a system call, whether anybody hears it or not.
-        if state.asleep > 0 {
+        if asleep > 0 {
             self.condvar.notify_all();
         }
     }

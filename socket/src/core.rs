@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) sleep: Option<Sleep>,
     /// The thread that reads the devices instead of the event loop.
     pub(crate) leader: Option<Leader>,
+    /// What had crossed the devices when a thread waited last (see `lead`).
+    pub(crate) last_crossed: u64,
     /// Threads that wait for [`Core::turned`].
     pub(crate) turn_watchers: usize,
 }
@@ -92,6 +94,7 @@ impl Core {
                 phase: Phase::Running,
                 sleep: None,
                 leader: None,
+                last_crossed: 0,
                 turn_watchers: 0,
             }),
             signal: sys::Signal::new()?,

@@ -7,6 +7,11 @@
 //! back and returns to its program. A thread that has to wait while another leads takes over: it
 //! is the one that has just done something, and is likely to be answered first.
 //!
+//! That pays where packets are few, and each is waited for. Where they come and go without end, the
+//! thread would give the devices back and take them again for each batch; the loop, which has
+//! nothing else to do, takes in the next one while the thread works. So nobody leads whose wait
+//! was preceded by much traffic.
+//!
 //! The loop keeps the timers, and everything else. Nothing depends on who leads, or on whether
 //! anybody does: whoever reads a device does so under the lock, and both may.
 
@@ -17,6 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
 use ip::IfIndex;
+use netdev::Stats;
 
 use crate::bell::Bell;
 use crate::core::{Phase, Wait};
@@ -26,6 +32,13 @@ use crate::sys::{self, Signal, Woken};
 /// After so many wake-ups in a row by a device from which nothing comes, the loop may find out
 /// what is wrong with it.
 const FRUITLESS_LIMIT: u32 = 16;
+
+/// A thread does not lead where more than this crossed the devices since a thread waited last, in
+/// packets of [`FULL`] bytes. A connection that is opened, asked for one answer, and closed takes
+/// about ten, in three waits; a request and its answer, three.
+const FLOW: u64 = 4;
+/// What a packet on Ethernet carries, in bytes.
+const FULL: u64 = 1500;
 
 thread_local! {
     /// What wakes this thread while it leads. Only the thread itself clears it.
@@ -72,6 +85,12 @@ impl Locked<'_> {
     /// Takes the devices from the loop, or from the thread that leads so far.
     fn take_lead(&mut self, bell: &Bell) -> Option<Arc<Signal>> {
         let loop_watch = self.core().loop_watch.get()?;
+        let crossed = self.crossed();
+        let before = std::mem::replace(&mut self.last_crossed, crossed);
+        // An interface may have gone, and its part with it.
+        if crossed.abs_diff(before) > FLOW {
+            return None;
+        }
         let watched = self.watchable()?;
         let signal = SIGNAL.with(|signal| match signal.get() {
             Some(made) => Some(Arc::clone(made)),
@@ -91,6 +110,15 @@ impl Locked<'_> {
             }
         }
         Some(signal)
+    }
+
+    /// What has crossed the devices so far, in packets, of which a large one counts as several.
+    fn crossed(&self) -> u64 {
+        let count = |stats: Stats| {
+            let packets = stats.rx_packets + stats.tx_packets;
+            packets + (stats.rx_bytes + stats.tx_bytes) / FULL
+        };
+        self.stack.traffic().map(count).sum()
     }
 
     /// The descriptors of the devices; `None` where there is none, or where more is to be waited
