@@ -211,6 +211,23 @@ pub static LOSS_RECOVERIES: &[Part<dyn LossRecovery>] = &[
 ];
 
 #[cfg(test)]
+impl AckSeen {
+    /// For tests: one that told of nothing.
+    fn test(at: Moment) -> AckSeen {
+        AckSeen {
+            at,
+            newly_acked: 0,
+            duplicate: false,
+            delivery: Delivery::default(),
+            dsack: None,
+            original: false,
+            fack: None,
+            history: History::default(),
+        }
+    }
+}
+
+#[cfg(test)]
 impl Moment {
     /// For tests: a moment with a round trip of 100 ms.
     fn test(ms: u64, una: u32, nxt: u32) -> Moment {

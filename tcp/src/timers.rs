@@ -171,7 +171,7 @@ mod tests {
             timers.set(Timer::Retransmit, Instant::from_millis(ms));
             queue.schedule(ID, &mut timers);
         }
-        assert_eq!(queue.heap.len(), 1);
+        assert_eq!(queue.len(), 1);
         let now = Instant::from_millis(100);
         let (at, id) = queue.pop(now).unwrap();
         assert_eq!((id, timers.expired(now)), (ID, None));
@@ -187,7 +187,7 @@ mod tests {
         queue.schedule(ID, &mut timers);
         timers.set(Timer::DelayedAck, Instant::from_millis(40));
         queue.schedule(ID, &mut timers);
-        assert_eq!(queue.next(), Some(Instant::from_millis(40)));
+        assert_eq!((queue.len(), queue.next()), (2, Some(Instant::from_millis(40))));
         assert_eq!(timers.expired(Instant::from_millis(40)), Some(Timer::DelayedAck));
         assert_eq!(timers.expired(Instant::from_millis(40)), None);
     }

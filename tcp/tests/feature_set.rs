@@ -98,6 +98,7 @@ tests! {
         the_last_ack_is_repeated,
         half_close_leaves_the_other_direction,
         all_that_was_taken_is_sent_before_the_fin,
+        a_fin_waits_for_room_in_the_window,
         defect_a_fin_out_of_order_waits_for_its_turn,
         defect_fin_wait_1_is_left_only_by_the_ack_of_the_fin,
         defect_the_end_of_the_stream_is_not_an_error,

@@ -199,6 +199,14 @@ mod tests {
         assert_eq!((reno.cwnd(), reno.ssthresh()), (MSS, 5 * MSS));
     }
 
+    /// RFC 5681 (4): two segments at least, however little was in flight.
+    #[test]
+    fn the_threshold_is_two_segments_at_least() {
+        let mut reno = started();
+        reno.congested(Instant::ZERO, MSS);
+        assert_eq!((reno.cwnd(), reno.ssthresh()), (2 * MSS, 2 * MSS));
+    }
+
     /// RFC 4015 §3.2: a fast recovery, and a timeout in it, for nothing.
     #[test]
     fn an_undo_takes_back_all_that_one_loss_did() {

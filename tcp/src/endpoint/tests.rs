@@ -20,6 +20,7 @@ mod recovery;
 mod reordering;
 mod sack;
 mod selective;
+mod send_buffer;
 mod surface;
 mod timers;
 mod validation;

@@ -79,6 +79,7 @@ impl Undo {
 mod tests {
     use super::*;
     use crate::Fate;
+    use crate::recovery::Moment;
     use netdev::Instant;
 
     fn undo(segments: &[u32]) -> Undo {
@@ -123,6 +124,19 @@ mod tests {
         let mut undo = undo(&[3, 4, 6]);
         assert!(undo.hear(block(3, 5)) && !done(&undo));
         assert!(undo.hear(block(6, 7)) && done(&undo));
+    }
+
+    /// RFC 3522 §3.2, RFC 4015 §3: what a timestamp tells is of the recovery that lasts. Of one that
+    /// is over, only duplicates tell.
+    #[test]
+    fn after_the_end_only_duplicates_tell() {
+        let ack = AckSeen { original: true, ..AckSeen::test(Moment::test(0, 0, 10_000)) };
+        let mut undo = undo(&[3]);
+        assert!(undo.was_for_nothing(&ack) && undo.nothing_was_made(&ack));
+        undo.over();
+        assert!(!undo.was_for_nothing(&ack) && !undo.nothing_was_made(&ack));
+        undo.hear(block(3, 4));
+        assert!(undo.was_for_nothing(&ack));
     }
 
     #[test]

@@ -56,6 +56,21 @@ fn a_fin_makes_no_segment_too_long() {
     assert!(board.longer_lost(399));
 }
 
+/// Nothing that a peer can make longer is left out of what a connection takes.
+#[test]
+fn each_list_takes_memory() {
+    let mut board = Scoreboard::default();
+    (0..1000).for_each(|i| board.push(SeqNum(i * 100), 100, false, Instant::ZERO));
+    (0..500).for_each(|i| board.sack(SeqNum(i * 200 + 100), SeqNum(i * 200 + 200), |_| {}));
+    let lists = board.0.as_ref().expect("in use");
+    let (segments, runs, order) =
+        (lists.segments.capacity() * size_of::<Sent>(), &lists.runs, &lists.order);
+    assert!((500 * 8..4 * 500 * 8).contains(&runs.memory()), "{}", runs.memory());
+    assert!((1000 * 16..4 * 1000 * 16).contains(&order.memory()), "{}", order.memory());
+    let all = segments + runs.memory() + order.memory() + size_of::<Board>();
+    assert_eq!(board.memory(), all);
+}
+
 #[test]
 fn every_segment_takes_memory() {
     let mut board = Scoreboard::default();

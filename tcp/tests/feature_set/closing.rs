@@ -136,6 +136,20 @@ pub(crate) fn all_that_was_taken_is_sent_before_the_fin(new: New) {
     assert_nothing_left(&mut world);
 }
 
+/// RFC 9293 §3.8.6: a FIN takes its place in the window like a byte, so it waits while the data
+/// before it fills that.
+pub(crate) fn a_fin_waits_for_room_in_the_window(new: New) {
+    let mut script = Script::new(new(1));
+    script.accept_one(80);
+    script.inject(seg("A").win(1000));
+    script.send(&[7; 1000]);
+    script.shutdown(Shutdown::Write);
+    assert!(!script.expect(seg("PA").seq(1).len(1000)).flags.contains(Flags::FIN));
+    script.expect_nothing();
+    script.inject(seg("A").ack(501).win(501));
+    script.expect(seg("FA").seq(1001).ack(1));
+}
+
 pub(crate) fn defect_a_fin_out_of_order_waits_for_its_turn(new: New) {
     let mut script = Script::new(new(1));
     script.accept_one(80);

@@ -241,3 +241,28 @@ fn what_tells_of_losses_can_be_a_sockets_own() {
     script.inject(seg("A").seq(6).ack(1));
     assert_eq!(script.drain().iter().filter(|seg| seg.seq == Some(1)).count(), 1);
 }
+
+/// TCP_MAXSEG below the floor (CVE-2019-11479) is refused, and changes nothing.
+#[test]
+fn a_maximum_below_the_floor_is_refused() {
+    let config = Config::default();
+    let mut script = script(config.clone());
+    let socket = script.host.open();
+    let set = |script: &mut Script, bytes| script.host.set(socket, Setting::MaxSegment(bytes));
+    assert_eq!(set(&mut script, config.min_mss), Ok(()));
+    assert_eq!(set(&mut script, config.min_mss - 1), Err(SocketError::Invalid));
+    let settings = script.host.tcp.settings(socket).unwrap();
+    assert_eq!(settings.max_segment, Some(config.min_mss));
+}
+
+/// RFC 7323 §2.2: a scale of zero is one, and the other side's counts.
+#[test]
+fn a_window_scale_of_zero_is_shown_beside_the_others() {
+    let mut script = script(Config::default());
+    let listener = script.host.listen(80, 5);
+    script.inject(seg("S").seq(0).options(&[2, 4, 5, 180, 1, 3, 3, 0]));
+    assert_eq!(script.expect(seg("SA")).option(3), Some(&[8][..]));
+    script.inject(seg("A"));
+    script.socket = Some(script.host.accept(listener).unwrap().0);
+    assert_eq!(script.info().unwrap().options.window_scale, Some((0, 8)));
+}

@@ -4,7 +4,7 @@ use ip::{Cause, Handle, Readiness, SocketError};
 
 use super::*;
 use crate::testing::{LinkConfig, Pair};
-use crate::{Notice, ReceiveFlags, SendFlags, Stage};
+use crate::{Flags, Notice, ReceiveFlags, SendFlags, Stage};
 
 fn send(script: &mut Script, data: &[u8], flags: SendFlags) {
     let socket = script.current();
@@ -289,32 +289,6 @@ fn a_size_that_was_set_stays() {
     assert_eq!(sizes(&world, pair), (300_000, 600_000));
 }
 
-/// SO_SNDBUF as on Linux: twice what was asked for, with 1280 bytes of book-keeping for each burst;
-/// a burst that was begun is filled up, and a third of the room wakes the writer.
-#[test]
-fn a_send_buffer_counts_bursts_and_wakes_at_a_third() {
-    let mut script = script(Config::default());
-    let listener = script.host.listen(80, 8);
-    script.inject(seg("S").seq(0).mss(1000));
-    script.expect(seg("SA"));
-    script.wait(100 * MS);
-    script.inject(seg("A").win(20_000));
-    let (socket, _) = script.host.accept(listener).unwrap();
-    script.host.set(socket, Setting::SendBuffer(15_000)).unwrap();
-    // A burst waits as half of the window and goes out in two segments: 10,000 bytes in flight are
-    // 16,400, and 10,000 more that wait 27,680, so that a third is begun.
-    assert_eq!(script.host.send(socket, &[7; 60_000]), Ok(30_000));
-    assert_eq!(script.host.send(socket, &[7; 10]), Err(SocketError::WouldBlock));
-    assert_eq!(script.drain().len(), 10);
-    // Twelve segments in flight are 19,680.
-    let writable = |script: &Script| script.host.readiness(socket).contains(Readiness::WRITABLE);
-    for (acked, roomy) in [(10_000, false), (17_000, false), (18_000, true)] {
-        script.inject(seg("A").ack(1 + acked).win(20_000));
-        script.drain();
-        assert_eq!(writable(&script), roomy, "{acked} bytes acknowledged");
-    }
-}
-
 /// `tcp_info` tells what a sender waited for.
 #[test]
 fn the_time_behind_a_shut_window_is_counted() {
@@ -343,4 +317,21 @@ fn the_delivery_rate_is_that_of_the_link() {
     let rate = info.delivery_rate;
     assert!((1_000_000..1_250_000).contains(&rate), "{rate} bytes a second");
     assert!(info.pacing_rate > rate && info.min_rtt >= 100 * MS, "{info:?}");
+}
+
+/// A send without bytes marks nothing: neither the end of a record nor an urgent byte, and nobody
+/// is told of it.
+#[test]
+fn a_send_of_nothing_marks_nothing() {
+    let mut script = accepted();
+    send(&mut script, b"ab", SendFlags::MORE);
+    for flags in [SendFlags::END_OF_RECORD, SendFlags::URGENT, SendFlags::ZERO_COPY] {
+        send(&mut script, b"", flags | SendFlags::MORE);
+    }
+    script.expect_nothing();
+    send(&mut script, b"cd", SendFlags::empty());
+    let seen = script.expect(seg("PA").data(b"abcd"));
+    assert!(!seen.flags.contains(Flags::URG), "{seen}");
+    script.inject(seg("A"));
+    assert_eq!(notices(&mut script), []);
 }

@@ -278,3 +278,59 @@ fn msg_more_holds_until_the_next_send() {
     script.send(b"body");
     script.expect(seg("PA").data(b"headbody"));
 }
+
+/// TCP_USER_TIMEOUT behind a shut window: one probe that nobody answered may be lost itself.
+#[test]
+fn the_user_timeout_waits_for_two_window_probes() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    let socket = script.current();
+    script.host.set(socket, Setting::UserTimeout(Some(300 * MS))).unwrap();
+    script.inject(seg("A").win(0));
+    script.send(b"patience");
+    script.wait(1399 * MS);
+    assert_eq!(script.drain().len(), 2, "after 200 ms and 400 ms more");
+    script.expect_state(State::Established);
+    script.wait(MS);
+    script.expect_state(State::Closed);
+    script.expect_receive_error(SocketError::TimedOut);
+}
+
+/// RFC 9293 §3.8.4: window probes ask already; the connection lasts as long as they do, and not as
+/// keep-alive would have it.
+#[test]
+fn keep_alive_leaves_a_shut_window_to_its_probes() {
+    let mut script = script(Config::default());
+    script.accept_one(80);
+    let keep_alive = KeepAlive { idle: SECOND, interval: SECOND, count: 1 };
+    let socket = script.current();
+    script.host.set(socket, Setting::KeepAlive(Some(keep_alive))).unwrap();
+    script.inject(seg("A").win(0));
+    script.send(b"patience");
+    script.wait(60 * SECOND);
+    script.expect_state(State::Established);
+    assert_eq!(script.host.counter("keep-alive probes sent"), 0);
+}
+
+/// RFC 9293 §3.8.3 (b): who watches is told at R1; a notice counts as dropped where too many wait.
+#[test]
+fn trouble_is_told_or_counted_as_dropped() {
+    for (waiting, dropped) in [(0, 0), (1000, 1)] {
+        let mut script = script(Config::default());
+        script.accept_one(80);
+        let socket = script.current();
+        script.host.set(socket, Setting::Timestamping(true)).unwrap();
+        // Each write leaves three notices until nobody has room for more.
+        for place in 0..waiting {
+            script.send(b"x");
+            script.inject(seg("A").ack(2 + place));
+        }
+        script.drain();
+        script.host.set(socket, Setting::Timestamping(false)).unwrap();
+        script.host.set(socket, Setting::ReportTrouble(true)).unwrap();
+        let before = script.host.counter("notices dropped");
+        script.send(b"anybody?");
+        script.wait(10 * SECOND);
+        assert_eq!(script.host.counter("notices dropped") - before, dropped, "{waiting} wait");
+    }
+}

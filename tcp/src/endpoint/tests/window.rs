@@ -156,3 +156,28 @@ fn changing_the_algorithm_keeps_the_windows() {
     assert_eq!(flow.0.info().expect("a connection").congestion, "newreno");
     assert_eq!(flow.windows(), (1, 7));
 }
+
+/// ... and it is full where not one segment more would fit. In congestion avoidance one that has
+/// room for a segment does not grow, however often it is used so far.
+#[test]
+fn a_window_with_room_for_one_more_segment_does_not_grow() {
+    let congestion = find(CONGESTION_CONTROLS, "newreno").expect("in the list");
+    let mut flow = Flow::new(Config { congestion, ..Config::default() });
+    flow.write(10);
+    assert_eq!(flow.sent(), 10);
+    flow.0.expect_within(SECOND, seg("A").seq(1).len(MSS as usize));
+    flow.ack(5, 10);
+    let (cwnd, ssthresh) = flow.windows();
+    assert!(cwnd >= ssthresh, "{cwnd} of {ssthresh}: congestion avoidance");
+    let mut acked = 10;
+    for (less, grown) in [(1, 0), (0, 4)] {
+        for _ in 0..4 {
+            let segments = flow.windows().0 - less;
+            flow.write(segments);
+            assert_eq!(flow.sent(), segments as usize);
+            acked += segments;
+            flow.ack(5, acked);
+        }
+        assert_eq!(flow.windows().0, cwnd + grown);
+    }
+}

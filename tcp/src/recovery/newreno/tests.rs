@@ -13,16 +13,8 @@ fn board() -> Scoreboard {
 }
 
 fn ack(una: u32, newly_acked: u32) -> AckSeen {
-    AckSeen {
-        at: Moment { sack: false, ..Moment::test(0, una * MSS, 10 * MSS) },
-        newly_acked: newly_acked * MSS,
-        duplicate: newly_acked == 0,
-        delivery: Default::default(),
-        dsack: None,
-        original: false,
-        fack: None,
-        history: Default::default(),
-    }
+    let at = Moment { sack: false, ..Moment::test(0, una * MSS, 10 * MSS) };
+    AckSeen { newly_acked: newly_acked * MSS, duplicate: newly_acked == 0, ..AckSeen::test(at) }
 }
 
 /// RFC 3042: each of the first two duplicate ACKs makes room for one segment; RFC 5681 §3.2:
@@ -184,4 +176,16 @@ fn both_can_be_chosen_otherwise() {
         assert!(!recovery.tries_new_data());
     }
     assert_eq!(recovery.ca_state(), CaState::Loss);
+}
+
+/// RFC 6937 §3: the window comes down to the threshold; without one it stays.
+#[test]
+fn without_a_threshold_the_window_stays() {
+    let (mut recovery, mut board) = (ThreeDuplicates::new(&Config::default()), board());
+    (0..3).for_each(|_| _ = recovery.acked(&ack(0, 0), &mut board));
+    recovery.reduce(u32::MAX, 0, &at(0, 10), &board);
+    assert_eq!(recovery.window(10 * MSS), 10 * MSS);
+    recovery.reduce(5 * MSS, 0, &at(0, 10), &board);
+    // Six are in the pipe, and the retransmission begins it.
+    assert_eq!(recovery.window(10 * MSS), 7 * MSS);
 }

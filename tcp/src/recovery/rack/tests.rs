@@ -358,3 +358,32 @@ fn both_can_be_chosen_otherwise() {
         assert_eq!(bench.ack(320, 2, &[], |_| {}), change, "{frto}");
     }
 }
+
+/// RFC 5682 §3.1, step 2: duplicates do not tell whether the timeout was right; the next
+/// acknowledgment that advances does.
+#[test]
+fn duplicates_before_the_first_advance_tell_nothing_of_a_timeout() {
+    let mut bench = Bench::new();
+    bench.rack.timed_out(&bench.at(300), &mut bench.board);
+    bench.board.retransmitted(0, Instant::from_millis(300));
+    assert_eq!(bench.ack(305, 0, &[], |_| {}), Change::None);
+    bench.ack(310, 1, &[], |seen| seen.at.may_send_new = true);
+    assert!(bench.rack.tries_new_data());
+    assert_eq!(bench.ack(311, 2, &[], |_| {}), Change::Undone);
+}
+
+/// RFC 6937 §3: in a recovery the window comes down from what it was, a part for each delivery;
+/// without a threshold there is nothing to come down to.
+#[test]
+fn the_window_of_a_recovery_comes_down_by_deliveries() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.sacks(100, &[1, 2, 3]), Change::Began);
+    bench.rack.reduce(u32::MAX, MSS, &bench.at(100), &bench.board);
+    assert_eq!(bench.rack.window(5 * MSS), 5 * MSS);
+    bench.rack.reduce(5 * MSS, MSS, &bench.at(100), &bench.board);
+    // Six are in the pipe, and a retransmission begins it.
+    assert_eq!(bench.rack.window(5 * MSS), 7 * MSS);
+    bench.retransmit(100);
+    assert_eq!(bench.ack(200, 10, &[], |_| {}), Change::Ended);
+    assert_eq!(bench.rack.window(5 * MSS), 5 * MSS);
+}
