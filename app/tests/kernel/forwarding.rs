@@ -3,7 +3,7 @@
 use crate::lan::{Lan, Namespace};
 use crate::stack::Stack;
 
-const TWO: [&str; 4] = [
+pub(crate) const TWO: [&str; 4] = [
     "--interface",
     "link=tap:t1,addr=10.1.0.1/24,probe=never",
     "--interface",
@@ -11,7 +11,7 @@ const TWO: [&str; 4] = [
 ];
 
 /// Takes the kernel's ends of the two TAPs apart, each with the stack as its way to the other.
-fn apart() -> [Namespace; 2] {
+pub(crate) fn apart() -> [Namespace; 2] {
     [("t1", 1), ("t2", 2)].map(|(name, number)| {
         let end = Namespace::new();
         end.take(name, &format!("10.{number}.0.2/24"));
@@ -21,7 +21,7 @@ fn apart() -> [Namespace; 2] {
 }
 
 /// What `ping ARGS` prints in the first namespace, whether it is answered or not.
-fn ping(from: &Namespace, args: &str) -> String {
+pub(crate) fn ping(from: &Namespace, args: &str) -> String {
     let output = from.command(&format!("ping -n {args}")).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -7,5 +7,7 @@ mod bridge;
 mod forwarding;
 mod lan;
 mod links;
+mod nat;
 mod real_lan;
 mod stack;
+mod traceroute;
