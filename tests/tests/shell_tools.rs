@@ -3,7 +3,44 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use tests::{Instance, scratch};
+use tests::{Instance, payload, scratch};
+
+/// Text of many lines, more than the buffers on the way take.
+fn lines(seed: u64, len: usize) -> String {
+    payload(seed, len)
+        .chunks(30)
+        .map(|c| c.iter().map(|b| format!("{b:02x}")).collect::<String>() + "\n")
+        .collect()
+}
+
+#[test]
+fn nc_asks_the_kernels_nc_and_both_halves_end() {
+    let test = "nc_asks_the_kernels_nc_and_both_halves_end";
+    let Some(mut stack) = Instance::start_with(test, &["nc"], &[]) else { return };
+    let dir = scratch(test);
+    let (ours, theirs) = (lines(1, 200_000), lines(2, 150_000));
+    std::fs::write(dir.join("theirs"), &theirs).unwrap();
+    let mut server = stack
+        .host_command("nc", &["-N", "-l", "10.0.0.2", "5001"])
+        .stdin(std::fs::File::open(dir.join("theirs")).unwrap())
+        // Not a pipe: that would be full before anybody reads it, and the window closed.
+        .stdout(std::fs::File::create(dir.join("got")).unwrap())
+        .spawn()
+        .unwrap();
+    let listens =
+        "for i in $(seq 500); do ss -Hltn | grep -q :5001 && exit 0; sleep 0.02; done; exit 1";
+    assert!(stack.host("sh", &["-c", listens]).success);
+    // What follows the command's own line is its input.
+    stack.send("nc -N 10.0.0.2 5001");
+    stack.send(ours.trim_end());
+    let last = theirs.lines().last().unwrap();
+    let heard = stack.wait_for(last);
+    assert!(heard.trim_start() == theirs.trim_end(), "{} bytes", heard.len());
+    assert_eq!(stack.finish(), 0);
+    assert!(server.wait().unwrap().success());
+    let got = std::fs::read(dir.join("got")).unwrap();
+    assert!(got == ours.as_bytes(), "{} bytes", got.len());
+}
 
 #[test]
 fn nc_waits_for_the_kernels_nc() {
