@@ -167,6 +167,8 @@ mod tests {
         assert_eq!(cidr.network().to_string(), "10.1.2.0/24");
         assert_eq!(cidr.broadcast(), Some("10.1.2.255".parse().unwrap()));
         assert_eq!(cidr.netmask(), Ipv4Addr::new(255, 255, 255, 0));
+        let long: Cidr = "2001:db8:1:2::3/48".parse().unwrap();
+        assert_eq!(long.network().to_string(), "2001:db8:1::/48");
         let all: Cidr = "0.0.0.0/0".parse().unwrap();
         assert!(all.contains("255.1.1.1".parse().unwrap()));
         assert!("10.0.0.1/31".parse::<Cidr>().unwrap().broadcast().is_none());

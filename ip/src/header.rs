@@ -209,3 +209,25 @@ impl fmt::Debug for Options {
         write!(f, "{:02x?}", self.as_wire())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 2474 §3, RFC 3168 §5: six bits of service class, two of congestion.
+    #[test]
+    fn a_service_class_stands_beside_its_congestion_mark() {
+        let expedited = Tos(46 << 2).with_ecn(Ecn::Ce);
+        assert_eq!((expedited.dscp(), expedited.ecn(), expedited.0), (46, Ecn::Ce, 0xbb));
+        assert_eq!(expedited.with_ecn(Ecn::NotEct), Tos(46 << 2));
+    }
+
+    /// RFC 791 §3.1: in words of four bytes, ten at most.
+    #[test]
+    fn options_are_padded_to_words() {
+        assert!(Options::default().is_empty());
+        let alert = Options::from_wire(&[148, 4, 0, 0, 1]).expect("it fits");
+        assert_eq!((alert.is_empty(), alert.as_wire()), (false, &[148, 4, 0, 0, 1, 0, 0, 0][..]));
+        assert_eq!(Options::from_wire(&[1; 41]), None);
+    }
+}

@@ -191,3 +191,36 @@ fn option_at(options: &[u8], at: usize) -> Option<Range<usize>> {
     };
     (len > 0 && at + len <= options.len()).then_some(at..at + len)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 1122 §3.2.1.8: a length of zero would never end, and one beyond the list reads what is
+    /// not there. Nobody is told of such a list here: that is what [`check`] is for.
+    #[test]
+    fn a_length_that_leads_nowhere_ends_the_list() {
+        let alert = [148, 4, 0, 0];
+        for before in [&[7, 0][..], &[7, 0, 0, 0], &[0]] {
+            assert!(!has_router_alert(&[before, &alert].concat()), "{before:?}");
+        }
+        for before in [&[][..], &[1, 1], &[7, 3, 4]] {
+            assert!(has_router_alert(&[before, &alert].concat()), "{before:?}");
+        }
+        assert!(!has_router_alert(&alert[..3]));
+        assert!(!has_router_alert(&alert[..1]));
+    }
+
+    /// RFC 791 §3.1: the highest bit says that it is not the time of the day; after 2^31
+    /// milliseconds, which are 25 days, the count has that bit of its own.
+    #[test]
+    fn a_time_is_marked_as_one_that_no_calendar_knows() {
+        for (days, low) in [(1, 86_400_000), (30, 2_592_000_000_u32 & 0x7fff_ffff)] {
+            let now = Instant::from_secs(days * 86_400);
+            let mut options = [TIMESTAMP, 8, 5, 0, 0, 0, 0, 0];
+            assert!(record(&mut options, Role::Router, Ipv4Addr::LOCALHOST, now, |_| true));
+            let time = u32::from_be_bytes([options[4], options[5], options[6], options[7]]);
+            assert_eq!((time >> 31, time & 0x7fff_ffff), (1, low), "{days} days");
+        }
+    }
+}

@@ -217,6 +217,36 @@ fn a_groups_query_is_answered_for_it_and_for_the_sources_that_it_names() {
     assert_eq!(bench.pass(2), []);
 }
 
+/// RFC 3376 §5.2: what a query wants to know of a group, nobody tells once the host has left it.
+#[test]
+fn a_leave_takes_the_answer_with_it() {
+    let mut bench = Bench::new();
+    bench.join(GROUP);
+    let _ = bench.pass(10);
+    bench.hear(GROUP, &query3(GROUP, 100, &[]));
+    bench.leave(GROUP);
+    let told = |said: Vec<Said>| -> Vec<_> {
+        said.iter().flat_map(|said| records(&said.2)).map(|(kind, ..)| kind).collect()
+    };
+    assert_eq!(told(bench.pass(20)), [3, 3]);
+}
+
+/// The deviation: of more than [`MOST_SOURCES`](crate::igmp) sources, all are told of.
+#[test]
+fn too_many_sources_are_answered_for_all_of_them() {
+    for (count, told) in [(64, 64), (65, 0), (66, 0)] {
+        let mut bench = Bench::new();
+        bench.join(GROUP);
+        let _ = bench.pass(10);
+        let sources: Vec<_> = (1..=count).map(|host| format!("192.0.2.{host}")).collect();
+        let sources: Vec<_> = sources.iter().map(String::as_str).collect();
+        bench.hear(GROUP, &query3(GROUP, 10, &sources));
+        let said = bench.pass(1);
+        let kind = if told == 0 { 2 } else { 1 };
+        assert_eq!(records(&said[0].2), vec![(kind, GROUP.to_string(), told)]);
+    }
+}
+
 /// RFC 3376 §4.1.1: seven bits of number, or a floating point of up to 3174.4 s.
 #[test]
 fn long_response_times_are_floating_point() {
@@ -319,10 +349,18 @@ fn a_query_that_no_router_sends_is_ignored() {
         let _ = bench.hear_from("10.0.0.254", dst, options, &message);
         assert_eq!((bench.pass(20), bench.bad()), (vec![], before + 1), "{message:?}");
     }
-    let damaged = Forge { protocol: 2, payload: query2("0.0.0.0", 9), ..Forge::to("224.0.0.1") };
+    // A wrong checksum, beside which nothing is wrong.
+    let before = bench.bad();
+    let damaged = Forge {
+        protocol: 2,
+        ttl: 1,
+        options: alert.to_vec(),
+        payload: query2("0.0.0.0", 9),
+        ..Forge::between("10.0.0.254", "224.0.0.1")
+    };
     let _ =
         bench.ip.input(bench.now, NEAR, Cast::Multicast, damaged.packet(), &mut Below::default());
-    assert_eq!(bench.pass(20), []);
+    assert_eq!((bench.pass(20), bench.bad()), (vec![], before + 1));
 }
 
 /// Routers behind an interface that was down know nothing.

@@ -48,6 +48,9 @@ fn an_error_that_fits_no_session_is_not_passed_on() {
     let mut damaged = about(&out.bytes);
     damaged.payload[20] ^= 1;
     not_inside(&mut ip, &damaged);
+    damaged = about(&out.bytes);
+    damaged.payload[2] ^= 1;
+    not_inside(&mut ip, &damaged);
     let mut quote = out.bytes.clone();
     quote[8] ^= 1;
     not_inside(&mut ip, &about(&quote));
