@@ -42,6 +42,7 @@ for_each_implementation!(
     defect_udp_connect_is_possible,
     a_connected_socket_hears_its_peer_alone,
     the_connected_socket_comes_before_the_bound_one,
+    the_bound_socket_comes_before_one_at_every_address,
     a_socket_can_be_connected_again_and_disconnected,
     a_connect_that_fails_changes_nothing,
     a_socket_that_is_bound_to_an_address_keeps_it,
@@ -57,8 +58,10 @@ for_each_implementation!(
     a_destination_must_make_sense,
     the_ttl_can_be_set_but_not_to_zero,
     a_full_queue_drops_the_newest_and_counts_it,
+    no_more_waits_than_the_receive_buffer_holds,
     readiness_follows_the_queue,
     a_changed_socket_is_named_once,
+    a_receive_names_its_socket_where_it_took_something,
     a_closed_socket_is_gone_and_its_handle_with_it,
     sockets_are_listed_by_port,
     a_segmented_packet_is_several_datagrams,
@@ -312,6 +315,18 @@ fn the_connected_socket_comes_before_the_bound_one(mut bench: Bench) {
     assert_eq!(bench.drain(bound), [b"two"]);
 }
 
+/// Two that could not be bound like this come to it when one is disconnected.
+fn the_bound_socket_comes_before_one_at_every_address(mut bench: Bench) {
+    let (any, bound) = (bench.bound(ANY, 53), bench.open());
+    bench.connect(any, at(PEER, 4000)).unwrap();
+    bench.bind(bound, at(ME_TOO, 53)).unwrap();
+    bench.disconnect(any);
+    assert_eq!(bench.local(any), at(ANY, 53));
+    let _ = bench.arrive(at(ME_TOO, 53), b"x");
+    let _ = bench.arrive(at(ME, 53), b"y");
+    assert_eq!((bench.drain(bound), bench.drain(any)), (vec![b"x".to_vec()], vec![b"y".to_vec()]));
+}
+
 fn a_socket_can_be_connected_again_and_disconnected(mut bench: Bench) {
     let socket = bench.bound(ANY, 53);
     bench.connect(socket, at(PEER, 4000)).unwrap();
@@ -512,6 +527,14 @@ fn a_full_queue_drops_the_newest_and_counts_it(mut bench: Bench) {
     assert_eq!(bench.udp.info(socket).unwrap().receive_queue, 0);
 }
 
+fn no_more_waits_than_the_receive_buffer_holds(mut bench: Bench) {
+    let socket = bench.bound(ANY, 53);
+    while matches!(bench.arrive(at(ME, 53), &[0; 65_507]), Input::Delivered) {}
+    let info = bench.udp.info(socket).unwrap();
+    let room = info.receive_buffer.checked_sub(info.receive_queue);
+    assert!(room.is_some() && info.receive_queue >= 65_507, "{info:?}");
+}
+
 fn readiness_follows_the_queue(mut bench: Bench) {
     let socket = bench.bound(ANY, 53);
     assert_eq!(bench.udp.readiness(socket), Readiness::WRITABLE);
@@ -535,6 +558,19 @@ fn a_changed_socket_is_named_once(mut bench: Bench) {
     let _ = bench.arrive(at(ME, 54), b"x");
     bench.udp.close(two);
     assert_eq!(bench.changed(), [], "a closed socket is not named");
+}
+
+fn a_receive_names_its_socket_where_it_took_something(mut bench: Bench) {
+    let socket = bench.bound(ANY, 53);
+    bench.changed();
+    assert_eq!(bench.receive(socket), Err(SocketError::WouldBlock));
+    assert_eq!(bench.changed(), []);
+    let _ = bench.arrive(at(ME, 53), b"x");
+    assert_eq!(bench.changed(), [socket]);
+    bench.udp.receive(socket, true).expect("a datagram waits");
+    assert_eq!(bench.changed(), []);
+    bench.receive(socket).expect("a datagram waits");
+    assert_eq!(bench.changed(), [socket]);
 }
 
 fn a_closed_socket_is_gone_and_its_handle_with_it(mut bench: Bench) {
