@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use netdev::{Cast, Counter, Instant, Packet};
 
 use crate::{
-    Cause, Datagram, DropReason, Header, IfIndex, Interface, Nat, NatView, Protocol, Quoted,
-    RouteEntry,
+    Cause, Datagram, DropReason, Header, IfIndex, Interface, Nat, NatView, PortForward, Protocol,
+    Quoted, RouteEntry,
 };
 
 /// What IP needs from below: interfaces that take datagrams for a next hop.
@@ -194,8 +194,19 @@ pub enum Change {
     Leave(IfIndex, IpAddr),
     /// Whether datagrams for others are forwarded.
     Forwarding(bool),
-    /// Hide the hosts behind one interface from those behind another, or no longer.
+    /// Hide the hosts behind one interface from those behind another, or no longer. Mappings and
+    /// forwarded ports are forgotten.
     Nat(Option<Nat>),
+    /// Give a port of the outside address to a server inside; the same port's former one is
+    /// replaced.
+    Forward(PortForward),
+    /// No longer.
+    RemoveForward {
+        /// UDP or TCP.
+        protocol: Protocol,
+        /// The port outside.
+        port: u16,
+    },
 }
 
 /// Why a change was refused.

@@ -129,7 +129,7 @@ pub use cause::Cause;
 pub use config::{Cidr, Interface, ParseCidrError, RouteEntry, RouteOrigin};
 pub use drop_reason::DropReason;
 pub use header::{Datagram, Ecn, Header, IfIndex, Options, Protocol, Tos, Ttl};
-pub use nat::{Filtering, Nat, NatSession, NatView};
+pub use nat::{Filtering, Nat, NatSession, NatView, PortForward};
 pub use quoted::Quoted;
 pub use router::Router;
 pub use settings::Config;

@@ -9,7 +9,8 @@
 //!
 //! `table.rs` knows which endpoint inside is which outside, and who outside may answer it;
 //! `content.rs` reads the endpoints of a datagram, or of the one that an ICMP error quotes;
-//! `rewrite.rs` exchanges them; `crossing.rs` does that to what the router forwards.
+//! `rewrite.rs` exchanges them; `crossing.rs` does that to what the router forwards; `forwards.rs`
+//! has the ports of servers inside.
 //!
 //! # What it keeps
 //! - **Mapping** is independent of the endpoint outside (RFC 4787 REQ-1, RFC 5382 REQ-1, RFC 5508
@@ -25,18 +26,19 @@
 //!   (RFC 5508 §4).
 //! - **Fragments** are put together first, in whatever order they come (REQ-14).
 //! - **IDs** are the router's own (RFC 6864 §5.3), for two hosts may have chosen the same.
-//! - **Nothing comes in unasked**: an address inside is not reached from outside but by a mapping.
+//! - **Nothing comes in unasked**: an address inside is not reached from outside but by a mapping, or
+//!   by a port that was forwarded to it ([`PortForward`]), which everybody may send to.
 //!
 //! # What it does not do
 //! Translate other protocols (they are dropped and counted), look into payloads (no ALG, RFC 4787
-//! REQ-10), forward ports to servers inside, use several outside addresses, keep ports under 1024
-//! under 1024 (REQ-3 b), ask raw sockets which ICMP identifiers they use: an echo reply for the router
-//! from a host that is also pinged from inside, with an identifier of [`Nat::ports`], goes inside.
-//! Answer an unsolicited SYN after six seconds of silence: RFC 5382 REQ-4 wants an ICMP error then,
-//! and allows (a) none.
+//! REQ-10), use several outside addresses, keep ports under 1024 under 1024 (REQ-3 a), ask raw sockets
+//! which ICMP identifiers they use: an echo reply for the router from a host that is also pinged from
+//! inside, with an identifier of [`Nat::ports`], goes inside. Answer an unsolicited SYN after six
+//! seconds of silence: RFC 5382 REQ-4 wants an ICMP error then, and allows (a) none.
 
 mod content;
 mod crossing;
+mod forwards;
 mod rewrite;
 mod table;
 
@@ -109,6 +111,18 @@ pub enum Filtering {
     AddressAndPortDependent,
 }
 
+/// A port of the outside address that is a server's inside. Everybody may send to it: that is what it
+/// is for. It is no longer the router's own, even where a socket of the router has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortForward {
+    /// UDP or TCP.
+    pub protocol: Protocol,
+    /// The port, at the outside interface's first address.
+    pub port: u16,
+    /// The server: its address and port.
+    pub to: (IpAddr, u16),
+}
+
 /// One row of the translation's table: an endpoint inside and a peer of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NatSession {
@@ -131,6 +145,8 @@ pub struct NatSession {
 pub struct NatView {
     /// As it was set.
     pub nat: Nat,
+    /// Every forwarded port, by protocol and port.
+    pub forwards: Vec<PortForward>,
     /// Every session, by protocol and endpoint inside.
     pub sessions: Vec<NatSession>,
 }

@@ -363,7 +363,9 @@ impl Internet for Router {
                 }
                 if let Some(nat) = &mut self.nat {
                     let interfaces = &self.interfaces;
-                    nat.retain(|addr| interfaces.is_local(addr));
+                    nat.forget_mappings(|_, _, outside| !interfaces.is_local(outside.addr));
+                    let outside = interfaces.get(nat.nat.outside);
+                    nat.set_forwarding_addr(outside.and_then(Interface::first_addr));
                 }
             }
             Change::RemoveInterface(index) => {
@@ -395,6 +397,9 @@ impl Internet for Router {
             }
             Change::Forwarding(on) => self.forwarding = on,
             Change::Nat(nat) => self.set_nat(nat)?,
+            change @ (Change::Forward(_) | Change::RemoveForward { .. }) => {
+                self.change_forwards(change)?;
+            }
         }
         Ok(())
     }

@@ -252,6 +252,9 @@ impl Internet for SimpleHost {
             Change::Forwarding(false) => Ok(()),
             Change::Forwarding(true) => Err(Error::Unsupported("forward")),
             Change::Nat(None) => Ok(()),
+            Change::Forward(_) | Change::RemoveForward { .. } => {
+                Err(Error::Unsupported("forward ports"))
+            }
             Change::Nat(Some(_)) => Err(Error::Unsupported("translate addresses")),
         }
     }

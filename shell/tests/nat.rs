@@ -52,6 +52,43 @@ fn hosts_inside_reach_those_outside_and_are_not_seen() {
 }
 
 #[test]
+fn a_forwarded_port_is_the_servers() {
+    let (mut router, mut outside) = pair();
+    let mut inside = behind(&router);
+    let to = "nat forward add tcp 8080 10.0.1.2:7";
+    let (status, text) = router.run(to);
+    assert_eq!(status, ExitStatus::FAILURE, "{text}");
+    assert!(text.contains("cannot forward a port without a translation"), "{text}");
+    router.ok("nat on --out veth0");
+    router.ok(to);
+    router.ok("nat forward add udp 53 10.0.1.2:7");
+    inside.ok("serve echo 7");
+    outside.stdin.write_all(b"over TCP\n").unwrap();
+    outside.stdin.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(outside.ok("nc -N 10.0.0.1 8080"), "over TCP\n");
+    let text = router.ok("nat");
+    assert!(text.contains("\ntcp port 8080 forwarded to 10.0.1.2:7\nudp port 53 "), "{text}");
+    let row = text.lines().find(|line| line.contains("transitory")).unwrap();
+    assert!(row.contains(" 10.0.1.2:7 ") && row.contains(" 10.0.0.1:8080 "), "{text}");
+
+    router.ok("nat forward del tcp 8080");
+    let text = router.ok("nat");
+    assert!(!text.contains("8080"), "{text}");
+    assert!(outside.run("nc -z -v -w 5 10.0.0.1 8080").1.contains("connection refused"));
+    for (line, complaint) in [
+        ("nat forward del tcp 8080", "cannot end a forward that it does not have"),
+        ("nat forward add tcp 1 10.0.0.2:1", "10.0.0.2 cannot be a host inside"),
+        ("nat forward add udp 1 10.0.1.2:7", "cannot forward two ports to one endpoint"),
+    ] {
+        let (status, text) = router.run(line);
+        assert_eq!(status, ExitStatus::FAILURE, "{line}");
+        assert!(text.contains(complaint), "{line}: {text}");
+    }
+    assert_eq!(router.run("nat forward add icmp 1 10.0.1.2:7").0, ExitStatus::USAGE);
+    assert_eq!(router.run("nat forward").0, ExitStatus::USAGE);
+}
+
+#[test]
 fn errors_come_back_to_whom_they_are_about() {
     let (mut router, _outside) = pair();
     let mut inside = behind(&router);

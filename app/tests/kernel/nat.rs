@@ -101,6 +101,13 @@ fn a_namespace_behind_the_stack_reaches_the_kernels_servers() {
     outside.run("ip route add default via 10.2.0.1");
     assert!(ping(&outside, "-c 1 -W 1 10.1.0.2").contains("0 received"));
 
+    // Except by a port that was given to a server inside.
+    stack.run("nat forward add tcp 8080 10.1.0.2:80");
+    let line = line.replace("10.2.0.2", "10.1.0.2");
+    let _inside = Server::start(&place, &inside, &line, "10.1.0.2:80");
+    let got = outside.command("curl -s --max-time 60 http://10.2.0.1:8080/file").output().unwrap();
+    assert!(got.status.success() && got.stdout == vec![b'w'; 1_000_000], "{:?}", got.status);
+
     // The table is bounded, tells who finds no room, and empties itself.
     stack.run("nat off; nat on --out t2 --in t1 --sessions 2 --icmp 1");
     let texts = [(); 4].map(|()| ping(&inside, "-c 1 -W 5 10.2.0.2"));

@@ -10,7 +10,7 @@ use super::{Nat, NatView, Table};
 use crate::counters::Traffic;
 use crate::output::Segments;
 use crate::wire::Ipv4Fields;
-use crate::{Cause, DropReason, Error, IfIndex, Input, NextHop, Router};
+use crate::{Cause, DropReason, Error, IfIndex, Input, Interface, NextHop, Router};
 
 impl Router {
     /// Begins to translate, or ends it. Whatever was mapped is forgotten.
@@ -31,13 +31,17 @@ impl Router {
         if nat.ports.is_empty() || *nat.ports.start() == 0 {
             return Err(Error::Unsupported("translate without ports"));
         }
-        self.nat = Some(Table::new(nat, self.seed));
+        let addr = self.interfaces.get(nat.outside).and_then(Interface::first_addr);
+        let mut table = Table::new(nat, self.seed);
+        table.set_forwarding_addr(addr);
+        self.nat = Some(table);
         Ok(())
     }
 
     pub(crate) fn nat_view(&self, now: Instant) -> Option<NatView> {
         let table = self.nat.as_ref()?;
-        Some(NatView { nat: table.nat.clone(), sessions: table.sessions(now) })
+        let forwards = table.forwards.rows();
+        Some(NatView { nat: table.nat.clone(), forwards, sessions: table.sessions(now) })
     }
 
     /// Whether a fragment has to wait for the others, since only the first names its ports

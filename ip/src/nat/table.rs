@@ -1,5 +1,6 @@
 //! Which endpoint inside is which outside, with whom it speaks, and for how long.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 use std::net::Ipv4Addr;
@@ -9,6 +10,7 @@ use netdev::Instant;
 use siphasher::sip::SipHasher13;
 
 use super::content::{Endpoint, Flags, Kind};
+use super::forwards::Forwards;
 use super::{Filtering, Nat, NatSession};
 use crate::{DropReason, NextHop};
 
@@ -25,6 +27,7 @@ pub(crate) struct Table {
     agenda: BTreeSet<(Instant, Key)>,
     /// Sessions of each host inside.
     by_host: BTreeMap<Ipv4Addr, usize>,
+    pub(super) forwards: Forwards,
     key: (u64, u64),
 }
 
@@ -75,6 +78,7 @@ impl Table {
             inside: BTreeMap::new(),
             agenda: BTreeSet::new(),
             by_host: BTreeMap::new(),
+            forwards: Forwards::default(),
             key: (seed, seed.rotate_left(32) ^ 0x6e61_7420_706f_7274),
         }
     }
@@ -128,26 +132,33 @@ impl Table {
         flags: Flags,
     ) -> Option<Result<Endpoint, DropReason>> {
         self.tidy(now);
-        let inside = *self.inside.get(&(kind, outside))?;
-        let sessions = &self.mappings.get(&(kind, inside))?.sessions;
-        let known = sessions.contains_key(&peer);
+        let forwarded = self.forwards.inside_of(kind, outside);
+        let inside = forwarded.or_else(|| self.inside_of(kind, outside))?;
+        let known = self.has_session(kind, inside, peer);
         let allowed = known
+            || forwarded.is_some()
             || match self.nat.filtering {
                 Filtering::EndpointIndependent => true,
                 Filtering::AddressDependent => {
                     let of_host =
                         Endpoint { port: 0, ..peer }..=Endpoint { port: u16::MAX, ..peer };
-                    sessions.range(of_host).next().is_some()
+                    let mapping = self.mappings.get(&(kind, inside));
+                    mapping.is_some_and(|m| m.sessions.range(of_host).next().is_some())
                 }
                 Filtering::AddressAndPortDependent => false,
             };
         // A connection that comes in is followed as one that goes out; what is in none is stray.
+        // A datagram begins nothing: forged ones to a forwarded port take no room, and the answer
+        // of the server makes the session.
         let begins = kind == Kind::Tcp && !known;
         if !allowed || begins && (!flags.syn || flags.rst) {
             return Some(Err(DropReason::NatFiltered));
         }
         if begins && let Err(reason) = self.room(inside.addr) {
             return Some(Err(reason));
+        }
+        if begins && let Some(inside) = forwarded {
+            self.map(kind, inside, outside);
         }
         if known || begins {
             self.touch(now, (kind, inside, peer), Way::In, flags);
@@ -157,12 +168,14 @@ impl Table {
 
     /// What `inside` is outside, if it is mapped; nothing is made or kept by asking.
     pub(crate) fn outside_of(&self, kind: Kind, inside: Endpoint) -> Option<Endpoint> {
-        self.mappings.get(&(kind, inside)).map(|mapping| mapping.outside)
+        let mapping = self.mappings.get(&(kind, inside)).map(|mapping| mapping.outside);
+        mapping.or_else(|| self.forwards.outside_of(kind, inside))
     }
 
     /// What `outside` is inside, if it is mapped.
     pub(crate) fn inside_of(&self, kind: Kind, outside: Endpoint) -> Option<Endpoint> {
-        self.inside.get(&(kind, outside)).copied()
+        let mapped = self.inside.get(&(kind, outside)).copied();
+        mapped.or_else(|| self.forwards.inside_of(kind, outside))
     }
 
     /// Whether `inside` speaks with `peer`.
@@ -196,13 +209,12 @@ impl Table {
         self.agenda.first().map(|(due, _)| *due)
     }
 
-    /// Forgets what is not at one of the addresses that `ours` knows: the outside address changed.
-    pub(crate) fn retain(&mut self, ours: impl Fn(Ipv4Addr) -> bool) {
-        let gone = |mapping: &Mapping| !ours(mapping.outside.addr);
+    /// Forgets the mappings for which `gone` says so, by kind and the endpoints inside and outside.
+    pub(crate) fn forget_mappings(&mut self, gone: impl Fn(Kind, Endpoint, Endpoint) -> bool) {
         let keys: Vec<Key> = self
             .mappings
             .iter()
-            .filter(|(_, mapping)| gone(mapping))
+            .filter(|((kind, inside), mapping)| gone(*kind, *inside, mapping.outside))
             .flat_map(|(&(kind, inside), mapping)| {
                 mapping.sessions.keys().map(move |&peer| (kind, inside, peer))
             })
@@ -243,9 +255,15 @@ impl Table {
         addr: Ipv4Addr,
         below: &dyn NextHop,
     ) -> Option<Endpoint> {
+        if let Some(outside) = self.forwards.outside_of(kind, inside) {
+            self.map(kind, inside, outside);
+            return Some(outside);
+        }
         let at = |port: u16| Endpoint { addr, port };
         let free = |port: &u16| {
-            !self.inside.contains_key(&(kind, at(*port))) && !below.is_taken(kind.protocol(), *port)
+            !self.forwards.has_port(kind, *port)
+                && !self.inside.contains_key(&(kind, at(*port)))
+                && !below.is_taken(kind.protocol(), *port)
         };
         let (first, last) = (*self.nat.ports.start(), *self.nat.ports.end());
         let count = usize::from(last.checked_sub(first)?) + 1;
@@ -258,10 +276,16 @@ impl Table {
         let port =
             kept.or_else(|| around().filter(same).find(free)).or_else(|| around().find(free))?;
         let outside = at(port);
-        tracing::debug!(?kind, %inside.addr, inside.port, outside = port, "mapping");
-        self.inside.insert((kind, outside), inside);
-        self.mappings.insert((kind, inside), Mapping { outside, sessions: BTreeMap::new() });
+        self.map(kind, inside, outside);
         Some(outside)
+    }
+
+    /// `inside` is `outside` from now on, unless it is something already.
+    fn map(&mut self, kind: Kind, inside: Endpoint, outside: Endpoint) {
+        let Entry::Vacant(place) = self.mappings.entry((kind, inside)) else { return };
+        tracing::debug!(?kind, %inside.addr, inside.port, outside = outside.port, "mapping");
+        place.insert(Mapping { outside, sessions: BTreeMap::new() });
+        self.inside.insert((kind, outside), inside);
     }
 
     fn hash(&self, kind: Kind, inside: Endpoint) -> u64 {

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 mod content;
 mod errors;
+mod forwards;
 
 use super::bench::*;
 use crate::{Cause, Change, DropReason, Filtering, Hop, Input, Internet, Nat, Router};

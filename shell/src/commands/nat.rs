@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Arg, ArgMatches, value_parser};
-use ip::{Change, Cidr, Filtering, IfIndex, NatView, Protocol};
+use ip::{Change, Cidr, Filtering, IfIndex, NatView, PortForward, Protocol};
 use socket::InterfaceView;
 
+use super::names::HostPort;
 use super::{Command, links, seconds};
 use crate::table::columns;
 use crate::{Context, ExitStatus};
@@ -23,6 +25,9 @@ const FILTERS: [(&str, Filtering); 3] = [
     ("address-dependent", Filtering::AddressDependent),
     ("address-and-port-dependent", Filtering::AddressAndPortDependent),
 ];
+
+/// What has ports to forward.
+const TRANSPORTS: [(&str, Protocol); 2] = [("tcp", Protocol::TCP), ("udp", Protocol::UDP)];
 
 impl Command for Nat {
     fn name(&self) -> &'static str {
@@ -57,16 +62,52 @@ impl Command for Nat {
             .arg(time("tcp", "How long an established connection is kept [default: 7440]"))
             .arg(time("tcp-transitory", "How long one that opens or closes is [default: 240]"))
             .arg(time("icmp", "How long an ICMP query is [default: 60]"));
+        let port = || {
+            let port = value_parser!(u16).range(1..);
+            Arg::new("port").value_name("PORT").required(true).value_parser(port)
+        };
+        let protocol = || {
+            let names = TRANSPORTS.map(|(name, _)| name);
+            Arg::new("protocol").value_name("PROTO").required(true).value_parser(names)
+        };
+        let forward = clap::Command::new("forward")
+            .about("Give a port of the outside address to a server inside, or take it back")
+            .subcommand_required(true)
+            .disable_help_subcommand(true)
+            .subcommand(
+                clap::Command::new("add")
+                    .about("Everybody outside reaches the server by that port")
+                    .arg(protocol())
+                    .arg(port().help("The port outside"))
+                    .arg(
+                        Arg::new("to")
+                            .value_name("HOST:PORT")
+                            .required(true)
+                            .value_parser(|text: &str| text.parse::<HostPort>())
+                            .help("The server inside"),
+                    ),
+            )
+            .subcommand(
+                clap::Command::new("del")
+                    .about("No longer; connections over it are forgotten")
+                    .arg(protocol())
+                    .arg(port().help("The port outside")),
+            );
         clap::Command::new(self.name())
             .about("Show the address translation and its sessions, or begin or end it")
             .disable_help_subcommand(true)
             .subcommand(on)
+            .subcommand(forward)
             .subcommand(clap::Command::new("off").about("End it: every session is forgotten"))
     }
 
     fn run(&self, context: &mut Context, arguments: &ArgMatches) -> anyhow::Result<ExitStatus> {
         match arguments.subcommand() {
             Some(("on", arguments)) => on(context, arguments)?,
+            Some(("forward", arguments)) => match forward(context, arguments)? {
+                Some(change) => context.net.with(|stack, now| stack.configure(now, change))?,
+                None => return Ok(ExitStatus::INTERRUPTED),
+            },
             Some(_) => context.net.with(|stack, now| {
                 ensure!(stack.nat(now).is_some(), "it is off");
                 Ok(stack.configure(now, Change::Nat(None))?)
@@ -122,6 +163,21 @@ fn on(context: &Context, arguments: &ArgMatches) -> anyhow::Result<()> {
     })
 }
 
+/// What `nat forward` asks for; `None` where ^C came before the server's address.
+fn forward(context: &Context, arguments: &ArgMatches) -> anyhow::Result<Option<Change>> {
+    let (verb, arguments) = arguments.subcommand().context("add or del?")?;
+    let word = arguments.get_one::<String>("protocol").context("no protocol")?;
+    let known = TRANSPORTS.into_iter().find(|(name, _)| name == word);
+    let (_, protocol) = known.context("no such protocol")?;
+    let port = *arguments.get_one::<u16>("port").context("no port")?;
+    if verb == "del" {
+        return Ok(Some(Change::RemoveForward { protocol, port }));
+    }
+    let to = arguments.get_one::<HostPort>("to").context("no server")?.addr(context)?;
+    let forward = |to: SocketAddr| PortForward { protocol, port, to: (to.ip(), to.port()) };
+    Ok(to.map(|to| Change::Forward(forward(to))))
+}
+
 /// The interface whose hosts are to be hidden: as it was said, or the only one that there is.
 fn inside(context: &Context, said: Option<&str>, outside: IfIndex) -> anyhow::Result<IfIndex> {
     let all = context.net.with(|stack, _| stack.interfaces());
@@ -154,7 +210,7 @@ fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
 
 /// What is set, and a row for each session.
 fn show(view: &NatView, interfaces: &[InterfaceView]) -> String {
-    let NatView { nat, sessions } = view;
+    let NatView { nat, forwards, sessions } = view;
     let name = |index| links::name_of(interfaces, index);
     let filter = FILTERS.into_iter().find(|(_, filter)| *filter == nat.filtering);
     let mut text = format!(
@@ -169,6 +225,11 @@ fn show(view: &NatView, interfaces: &[InterfaceView]) -> String {
         nat.sessions,
         nat.sessions_per_host,
     );
+    for PortForward { protocol, port, to: (addr, to) } in forwards {
+        let known = TRANSPORTS.into_iter().find(|(_, transport)| transport == protocol);
+        let name = known.map_or("", |(name, _)| name);
+        let _ = writeln!(text, "{name} port {port} forwarded to {addr}:{to}");
+    }
     if sessions.is_empty() {
         return text;
     }
