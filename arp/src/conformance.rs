@@ -44,16 +44,24 @@ pub const KIT: &[&[Case<Make>]] =
 ///
 /// `conformance_tests!(MyArp)` calls `MyArp::new(mac, seed)`;
 /// `conformance_tests!(make: |seed| Box::new(…))` says how else to make one. Both take
-/// `except: [("name", "reason"), …]` after that.
+/// `except: [("name", "reason"), …]` after that, or `exceptions: A_LIST` of the same.
 #[macro_export]
 macro_rules! conformance_tests {
     (make: $make:expr $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {
+        $crate::conformance_tests! { make: $make, exceptions: &[$($($exception),*)?] }
+    };
+    (make: $make:expr, exceptions: $exceptions:expr $(,)?) => {
         const MAKE: $crate::conformance::Make = $make;
-        const EXCEPTIONS: &[(&str, &str)] = &[$($($exception),*)?];
+        const EXCEPTIONS: &[(&str, &str)] = $exceptions;
 
         $crate::conformance_tests! {
             @files reception reception_cases resolving resolving_cases ageing ageing_cases
             conflict conflict_cases table table_cases
+        }
+    };
+    ($arp:ty, exceptions: $exceptions:expr $(,)?) => {
+        $crate::conformance_tests! {
+            make: |seed| Box::new(<$arp>::new($crate::conformance::MY_MAC, seed)), exceptions: $exceptions
         }
     };
     ($arp:ty $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {

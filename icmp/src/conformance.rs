@@ -41,16 +41,24 @@ pub const KIT: &[&[Case<Make>]] =
 ///
 /// `conformance_tests!(MyIcmp)` calls `MyIcmp::new(seed)`;
 /// `conformance_tests!(make: |seed| Box::new(…))` says how else to make one. Both take
-/// `except: [("name", "reason"), …]` after that.
+/// `except: [("name", "reason"), …]` after that, or `exceptions: A_LIST` of the same.
 #[macro_export]
 macro_rules! conformance_tests {
     (make: $make:expr $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {
+        $crate::conformance_tests! { make: $make, exceptions: &[$($($exception),*)?] }
+    };
+    (make: $make:expr, exceptions: $exceptions:expr $(,)?) => {
         const MAKE: $crate::conformance::Make = $make;
-        const EXCEPTIONS: &[(&str, &str)] = &[$($($exception),*)?];
+        const EXCEPTIONS: &[(&str, &str)] = $exceptions;
 
         $crate::conformance_tests! {
             @files echo echo_cases queries query_cases errors_in error_in_cases
             errors_out error_out_cases silence silence_cases
+        }
+    };
+    ($icmp:ty, exceptions: $exceptions:expr $(,)?) => {
+        $crate::conformance_tests! {
+            make: |seed| Box::new(<$icmp>::new(seed)), exceptions: $exceptions
         }
     };
     ($icmp:ty $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {

@@ -80,10 +80,21 @@ macro_rules! conformance_tests {
     };
     (make: $make:expr, chapters: [$($chapter:ident),+ $(,)?]
      $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {
+        $crate::conformance_tests! {
+            make: $make, chapters: [$($chapter),+], exceptions: &[$($($exception),*)?]
+        }
+    };
+    (make: $make:expr, chapters: [$($chapter:ident),+ $(,)?], exceptions: $exceptions:expr $(,)?) => {
         const MAKE: $crate::conformance::Make = $make;
-        const EXCEPTIONS: &[(&str, &str)] = &[$($($exception),*)?];
+        const EXCEPTIONS: &[(&str, &str)] = $exceptions;
 
         $($crate::conformance_tests! { @chapter $chapter })+
+    };
+    ($ip:ty, chapters: [$($chapter:ident),+ $(,)?], exceptions: $exceptions:expr $(,)?) => {
+        $crate::conformance_tests! {
+            make: |seed| Box::new(<$ip>::new(seed)),
+            chapters: [$($chapter),+], exceptions: $exceptions
+        }
     };
     ($ip:ty $(, chapters: [$($chapter:ident),+ $(,)?])?
      $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {

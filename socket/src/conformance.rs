@@ -107,8 +107,9 @@ pub const KIT: &[&[Case<Make>]] = &[
 /// Makes a test of each case of the kit.
 ///
 /// `conformance_tests!(make: |seed| Box::new(…))` says how a [`Network`] is made; `except:
-/// [("name", "reason"), …]` may follow. With `check: path` in front another function runs the cases
-/// in the place of [`check`]: for a system that each needs a process for itself.
+/// [("name", "reason"), …]` may follow, or `exceptions: A_LIST` of the same. With `check: path` in
+/// front another function runs the cases in the place of [`check`]: for a system that each needs a
+/// process for itself.
 #[macro_export]
 macro_rules! conformance_tests {
     (make: $($rest:tt)*) => {
@@ -119,8 +120,13 @@ macro_rules! conformance_tests {
         make: $make:expr
         $(, except: [$($exception:expr),* $(,)?])? $(,)?
     ) => {
+        $crate::conformance_tests! {
+            check: $check, make: $make, exceptions: &[$($($exception),*)?]
+        }
+    };
+    (check: $check:path, make: $make:expr, exceptions: $exceptions:expr $(,)?) => {
         const MAKE: $crate::conformance::Make = $make;
-        const EXCEPTIONS: &[(&str, &str)] = &[$($($exception),*)?];
+        const EXCEPTIONS: &[(&str, &str)] = $exceptions;
 
         $crate::conformance_tests! { @files $check;
             opening opening_cases

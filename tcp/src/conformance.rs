@@ -97,8 +97,8 @@ impl Bench<Make> for Script {
 ///
 /// `conformance_tests!(MyTcp)` calls `MyTcp::new(seed)`;
 /// `conformance_tests!(make: |seed| Box::new(…))` says how else to make one. Both take
-/// `except: [("name", "reason"), …]` after that. `conformance_tests!(musts, make: …)` makes tests
-/// of what is a MUST only.
+/// `except: [("name", "reason"), …]` after that, or `exceptions: A_LIST` of the same.
+/// `conformance_tests!(musts, make: …)` makes tests of what is a MUST only.
 #[macro_export]
 macro_rules! conformance_tests {
     (musts, make: $make:expr $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {
@@ -108,10 +108,18 @@ macro_rules! conformance_tests {
         $crate::conformance_tests! { @kit musts }
     };
     (make: $make:expr $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {
+        $crate::conformance_tests! { make: $make, exceptions: &[$($($exception),*)?] }
+    };
+    (make: $make:expr, exceptions: $exceptions:expr $(,)?) => {
         const MAKE: $crate::conformance::Make = $make;
-        const EXCEPTIONS: &[(&str, &str)] = &[$($($exception),*)?];
+        const EXCEPTIONS: &[(&str, &str)] = $exceptions;
 
         $crate::conformance_tests! { @kit }
+    };
+    ($tcp:ty, exceptions: $exceptions:expr $(,)?) => {
+        $crate::conformance_tests! {
+            make: |seed| Box::new(<$tcp>::new(seed)), exceptions: $exceptions
+        }
     };
     ($tcp:ty $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {
         $crate::conformance_tests! {

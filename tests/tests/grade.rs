@@ -22,12 +22,22 @@ fn who_keeps_every_must_passes() {
 
 #[test]
 fn who_does_not_fails_and_is_told_why_in_lines() {
-    let output = grade(&["arp", "--implementation", "static"]);
+    let output = grade(&["arp", "--implementation", "static", "--strict"]);
     let (table, noise) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{table}");
     let failures = table.lines().filter(|line| line.starts_with("FAIL MUST")).count();
     assert!(failures > 0, "{table}");
     assert_eq!(noise, "", "the panics of failed cases are not printed");
+}
+
+#[test]
+fn what_is_left_out_for_a_reason_fails_nobody() {
+    let output = grade(&["arp", "--implementation", "static"]);
+    let table = text(&output.stdout);
+    assert!(output.status.success(), "{table}");
+    let lacks = table.lines().filter(|line| line.starts_with("LACK MUST")).count();
+    assert!(lacks > 0 && table.contains("): neighbours are set by hand"), "{table}");
+    assert!(!table.contains("FAIL"), "{table}");
 }
 
 #[test]
@@ -42,6 +52,7 @@ fn each_implementation_has_a_line() {
     ] {
         let output = grade(&[layer]);
         let table = text(&output.stdout);
+        assert!(output.status.success(), "each of the tree's own passes: {layer}\n{table}");
         let first: Vec<_> =
             table.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
         assert_eq!(first, names, "{table}");

@@ -42,16 +42,24 @@ pub const KIT: &[&[Case<Make>]] =
 ///
 /// `conformance_tests!(MyUdp)` calls `MyUdp::new(seed)`;
 /// `conformance_tests!(make: |seed| Box::new(…))` says how else to make one. Both take
-/// `except: [("name", "reason"), …]` after that.
+/// `except: [("name", "reason"), …]` after that, or `exceptions: A_LIST` of the same.
 #[macro_export]
 macro_rules! conformance_tests {
     (make: $make:expr $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {
+        $crate::conformance_tests! { make: $make, exceptions: &[$($($exception),*)?] }
+    };
+    (make: $make:expr, exceptions: $exceptions:expr $(,)?) => {
         const MAKE: $crate::conformance::Make = $make;
-        const EXCEPTIONS: &[(&str, &str)] = &[$($($exception),*)?];
+        const EXCEPTIONS: &[(&str, &str)] = $exceptions;
 
         $crate::conformance_tests! {
             @files wire wire_cases ports port_cases sending sending_cases queue queue_cases
             peers peer_cases groups group_cases
+        }
+    };
+    ($udp:ty, exceptions: $exceptions:expr $(,)?) => {
+        $crate::conformance_tests! {
+            make: |seed| Box::new(<$udp>::new(seed)), exceptions: $exceptions
         }
     };
     ($udp:ty $(, except: [$($exception:expr),* $(,)?])? $(,)?) => {

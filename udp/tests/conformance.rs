@@ -1,5 +1,8 @@
 //! The conformance kit, held against each UDP of this crate, and against none.
 
+#[path = "conformance/exceptions.rs"]
+mod exceptions;
+
 mod whole {
     use udp::{Config, Udp};
 
@@ -7,27 +10,9 @@ mod whole {
 }
 
 mod simple {
-    const NO_GROUPS: &str = "no multicast";
-    const NO_TOS: &str = "the service class cannot be set";
-    const NO_DF: &str = "no path MTU discovery";
-
     udp::conformance_tests!(
         udp::SimpleUdp,
-        except: [
-            ("a_multicast_has_one_hop", NO_GROUPS),
-            ("a_multicast_is_for_members", NO_GROUPS),
-            ("an_own_multicast_is_heard_unless_its_sender_says_no", NO_GROUPS),
-            ("only_groups_can_be_joined", NO_GROUPS),
-            ("the_hops_of_a_multicast_can_be_set", NO_GROUPS),
-            ("who_left_hears_no_more", NO_GROUPS),
-            ("ecn_is_not_set_by_a_program", NO_TOS),
-            ("the_tos_can_be_set", NO_TOS),
-            ("fragmentation_needed_is_told_to_who_set_df", NO_DF),
-            ("with_df_a_datagram_beyond_the_path_mtu_is_refused", NO_DF),
-            ("sockets_that_allow_it_share_a_port", "no address reuse"),
-            ("successive_ephemeral_ports_are_not_neighbours", "one port after the other"),
-            ("the_receive_buffer_can_be_set", "a queue of 64 datagrams for everybody"),
-        ]
+        exceptions: super::exceptions::SIMPLE_UDP
     );
 }
 

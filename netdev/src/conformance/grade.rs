@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::run::{message, run, seed};
-use super::{Case, Level};
+use super::run::{exception, message, run, seed};
+use super::{Case, Exception, Level};
 
 /// What an implementation has reached.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Mark {
     pub points: u32,
     /// Why it failed, if it did.
     pub failure: Option<String>,
+    /// Why it is known to fail, where that is written down: a feature that is left out.
+    pub exception: Option<&'static str>,
 }
 
 /// Runs every case against what `maker` makes.
@@ -47,6 +49,7 @@ pub fn grade_from<M: Copy>(name: &str, kit: &[&[Case<M>]], maker: M, seed: u64) 
             section: case.section,
             points: case.points,
             failure: failure.map(|cause| message(&*cause).to_owned()),
+            exception: None,
         }
     });
     Grade { name: name.to_owned(), marks: marks.collect() }
@@ -63,6 +66,20 @@ impl Grade {
         self.marks.iter().map(|mark| mark.points).sum()
     }
 
+    /// With what is written down about the implementation: what it does not keep for a reason.
+    #[must_use]
+    pub fn except(mut self, exceptions: &[Exception]) -> Grade {
+        for mark in &mut self.marks {
+            mark.exception = mark.failure.as_ref().and_then(|_| exception(exceptions, &mark.case));
+        }
+        self
+    }
+
+    /// The cases that are neither kept nor excepted.
+    pub fn failures(&self) -> impl Iterator<Item = &Mark> {
+        self.marks.iter().filter(|mark| mark.failure.is_some() && mark.exception.is_none())
+    }
+
     /// How many cases of a level are kept, and how many there are.
     pub fn cases(&self, level: Level) -> (usize, usize) {
         let of: Vec<&Mark> = self.marks.iter().filter(|mark| mark.level == level).collect();
@@ -74,11 +91,13 @@ impl Grade {
 impl fmt::Display for Grade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for mark in &self.marks {
-            let Mark { case, level, section, points, failure } = mark;
-            if let Some(failure) = failure {
-                let why = failure.lines().next().unwrap_or_default();
-                writeln!(f, "FAIL {level:6} {points:2}  {case}  ({section}): {why}")?;
-            }
+            let Mark { case, level, section, points, failure, exception } = mark;
+            let Some(failure) = failure else { continue };
+            let (word, why) = match exception {
+                Some(reason) => ("LACK", *reason),
+                None => ("FAIL", failure.lines().next().unwrap_or_default()),
+            };
+            writeln!(f, "{word} {level:6} {points:2}  {case}  ({section}): {why}")?;
         }
         write!(f, "{}: {} of {} points", self.name, self.points(), self.of())?;
         for level in [Level::Must, Level::Should, Level::May, Level::Ours] {

@@ -48,15 +48,12 @@ pub fn check<M>(cases: &[Case<M>], name: &str, maker: M, exceptions: &[Exception
         panic!("no case is called {name}");
     };
     let seed = seed();
-    let path = case.path();
-    let file = path.split("::").next().unwrap_or_default();
-    let is_this = |excepted: &str| excepted == name || excepted == file;
-    let excepted = exceptions.iter().find(|(names, _)| names.split_whitespace().any(is_this));
+    let excepted = exception(exceptions, &case.path());
     let Outcome { record, failure } = run(case, maker, seed);
     match (failure, excepted) {
         (None, None) => {}
-        (Some(_), Some((_, reason))) => eprintln!("{name} is not kept: {reason}"),
-        (None, Some((_, reason))) => {
+        (Some(_), Some(reason)) => eprintln!("{name} is not kept: {reason}"),
+        (None, Some(reason)) => {
             panic!("{name} is kept, and listed as an exception ({reason}): take it off the list")
         }
         (Some(cause), None) => {
@@ -65,6 +62,14 @@ pub fn check<M>(cases: &[Case<M>], name: &str, maker: M, exceptions: &[Exception
             resume_unwind(cause);
         }
     }
+}
+
+/// Why the case of this path, file and function, is excepted.
+pub(super) fn exception(exceptions: &[Exception], path: &str) -> Option<&'static str> {
+    let (file, name) = path.split_once("::")?;
+    let is_this = |excepted: &str| excepted == name || excepted == file;
+    let found = exceptions.iter().find(|(names, _)| names.split_whitespace().any(is_this));
+    found.map(|(_, reason)| *reason)
 }
 
 /// Runs a case and catches what it panics with: also a panic of the implementation under test is
