@@ -13,11 +13,11 @@ use ip::{IfIndex, Readiness, SocketError};
 use netdev::Instant;
 
 use crate::bell::Bell;
-use crate::lead::Leader;
+use crate::lead::{Absence, Leader};
 use crate::locked::Locked;
 use crate::pollers::Pollers;
 use crate::stack_clock::StackClock;
-use crate::waiters::{Key, Waiters};
+use crate::waiters::{Key, Waiters, Want};
 use crate::{Interest, Stack, error, sys};
 
 thread_local! {
@@ -40,6 +40,8 @@ pub(crate) struct Core {
     /// What the event loop waits for, as far as a thread that leads changes it; none where the
     /// system does not let it.
     pub(crate) loop_watch: OnceLock<sys::Remote>,
+    /// Whether the leader is away.
+    pub(crate) absence: Absence,
     /// In nanoseconds, see [`Net::set_busy_poll`](crate::Net::set_busy_poll).
     busy_poll: AtomicU64,
     clock: StackClock,
@@ -56,8 +58,6 @@ pub(crate) struct Shared {
     pub(crate) sleep: Option<Sleep>,
     /// The thread that reads the devices instead of the event loop.
     pub(crate) leader: Option<Leader>,
-    /// What had crossed the devices when a thread waited last (see `lead`).
-    pub(crate) last_crossed: u64,
     /// Threads that wait for [`Core::turned`].
     pub(crate) turn_watchers: usize,
 }
@@ -85,6 +85,7 @@ impl Core {
         Ok(Core {
             clock,
             loop_watch: OnceLock::new(),
+            absence: Absence::new(),
             busy_poll: AtomicU64::new(0),
             turnstile: Mutex::new(()),
             shared: Mutex::new(Shared {
@@ -94,7 +95,6 @@ impl Core {
                 phase: Phase::Running,
                 sleep: None,
                 leader: None,
-                last_crossed: 0,
                 turn_watchers: 0,
             }),
             signal: sys::Signal::new()?,
@@ -163,17 +163,24 @@ impl Core {
     pub(crate) fn block<T>(
         &self,
         key: Key,
+        want: Want,
         wait: Wait,
         mut attempt: impl FnMut(&mut Stack, Instant) -> Result<T, SocketError>,
     ) -> io::Result<T> {
         let mut locked = self.lock();
         let mut over = wait == Wait::Never;
+        let mut begins = true;
         loop {
             locked.running()?;
-            let result = attempt(&mut locked.stack, self.now());
+            let now = self.now();
+            locked.is_here(now, std::mem::take(&mut begins));
+            let result = attempt(&mut locked.stack, now);
             match result {
                 Err(SocketError::WouldBlock) => {}
-                result => return result.map_err(error::io),
+                result => {
+                    locked.passes_by(now);
+                    return result.map_err(error::io);
+                }
             }
             if locked.is_cut_off(key) {
                 return Err(error::link_down());
@@ -183,7 +190,7 @@ impl Core {
             }
             // What loopback brings may be just what is waited for.
             if !locked.run_inline() {
-                over = !locked.wait(key, wait);
+                over = !locked.wait(key, want, wait);
             }
         }
     }
@@ -265,7 +272,8 @@ impl Shared {
 
     /// The socket is about to be closed: nobody waits for it any more.
     pub(crate) fn forget(&mut self, key: Key) {
-        for poller in self.waiters.changed(key) {
+        let ready = self.readiness(key);
+        for poller in self.waiters.changed(key, ready) {
             self.waiters.remove_poller(key, poller);
             self.pollers.deregister(poller, key);
         }

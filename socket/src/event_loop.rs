@@ -19,6 +19,8 @@ use crate::{Stack, sys};
 
 /// The token of the signal; devices have their index.
 const SIGNAL: u64 = u64::MAX;
+/// The token of the alarm that a thread sets when it goes away with the devices.
+const ALARM: u64 = u64::MAX - 1;
 /// After so many wake-ups in a row by a descriptor that says it is broken, without anything
 /// received, the descriptor is watched no longer.
 const BROKEN_LIMIT: u32 = 16;
@@ -32,7 +34,7 @@ const IDLE_SLEEP: Duration = Duration::from_millis(1);
 pub(crate) fn start(core: Arc<Core>) -> io::Result<JoinHandle<()>> {
     let mut selector = sys::Selector::new()?;
     selector.set(core.signal.as_fd().as_raw_fd(), SIGNAL, false)?;
-    if let Some(remote) = selector.remote() {
+    if let Some(remote) = selector.remote(ALARM) {
         let _ = core.loop_watch.set(remote);
     }
     let watch = Watch {
@@ -98,18 +100,14 @@ fn run(core: &Core, mut watch: Watch) {
             // The descriptor is ready still, and would end the wait at once.
             std::thread::sleep(IDLE_SLEEP);
         }
-        match watch.selector.wait(timeout) {
-            Ok(ready) => {
-                for ready in ready {
-                    match ready.token {
-                        SIGNAL => core.signal.clear(),
-                        index => watch.note(IfIndex(index as u32), ready.broken),
-                    }
+        loop {
+            match watch.wait(core, timeout) {
+                Ok(true) => break,
+                Ok(false) => timeout = until.map(|at| at.since(core.now())),
+                Err(error) => {
+                    tracing::error!(%error, "the event loop cannot wait for its descriptors");
+                    return;
                 }
-            }
-            Err(error) => {
-                tracing::error!(%error, "the event loop cannot wait for its descriptors");
-                return;
             }
         }
     }
@@ -168,6 +166,26 @@ impl Watch {
         for (&index, _) in self.broken.iter().filter(|(_, times)| **times >= BROKEN_LIMIT) {
             stack.give_up(index);
         }
+    }
+
+    /// Sleeps until `timeout` is over, or something happens; `false` where that is nothing that
+    /// the loop has to do anything about.
+    fn wait(&mut self, core: &Core, timeout: Option<Duration>) -> io::Result<bool> {
+        let ready = self.selector.wait(timeout)?;
+        let mut turn = ready.is_empty();
+        for ready in ready {
+            match ready.token {
+                SIGNAL => core.signal.clear(),
+                ALARM => {
+                    let over = core.absence.is_over(core.now(), core.loop_watch.get());
+                    turn |= over && core.lock().replace_absent();
+                    continue;
+                }
+                index => self.note(IfIndex(index as u32), ready.broken),
+            }
+            turn = true;
+        }
+        Ok(turn)
     }
 
     /// A device's descriptor woke the loop.

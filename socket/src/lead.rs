@@ -1,48 +1,105 @@
-//! A thread that waits for a socket reads the devices itself.
+//! A thread that uses a socket reads the devices itself.
 //!
 //! Were it always the event loop that reads them, each packet that a thread waits for would cost
-//! two switches between threads: to the loop, and from there to the thread. So a thread that has
-//! to wait *leads*: the loop watches the devices no longer, the thread does, and what comes in is
-//! handled on it, whomever it is for. When that makes its own socket ready, it gives the devices
-//! back and returns to its program. A thread that has to wait while another leads takes over: it
-//! is the one that has just done something, and is likely to be answered first.
+//! two switches between threads: to the loop, and from there to the thread; and a thread that
+//! sends as fast as it can would meet the loop at the lock for each acknowledgment. So a thread
+//! that waits *leads*: the loop watches the devices no longer, the thread does, and what comes in
+//! is handled on it, whomever it is for. When that makes its own socket ready, it returns to its
+//! program.
 //!
-//! That pays where packets are few, and each is waited for. Where they come and go without end, the
-//! thread would give the devices back and take them again for each batch; the loop, which has
-//! nothing else to do, takes in the next one while the thread works. So nobody leads whose wait
-//! was preceded by much traffic.
+//! It is *away* then. A thread whose calls have followed each other without delay is trusted to
+//! go on like that, and keeps the devices: nobody else needs to wake for what comes meanwhile,
+//! since its next call takes that in as well, whatever the call is for. The loop looks after it
+//! ([`ABSENCE`]), and takes the devices if it stays away; then it has to earn its trust anew, with
+//! twice as many calls. One that is not trusted gives the devices back at once.
+//!
+//! A thread that has to wait while another leads takes over, unless that one has just been served:
+//! then it is more likely to be served next than the one that came.
 //!
 //! The loop keeps the timers, and everything else. Nothing depends on who leads, or on whether
 //! anybody does: whoever reads a device does so under the lock, and both may.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant as Clock};
 
 use ip::IfIndex;
-use netdev::Stats;
+use netdev::Instant;
 
 use crate::bell::Bell;
 use crate::core::{Phase, Wait};
 use crate::locked::Locked;
-use crate::sys::{self, Signal, Woken};
+use crate::sys::{self, Remote, Signal, Woken};
 
+/// How long a thread may be away with the devices: the longest that what is for others may lie
+/// there unseen, but for the time that the loop takes to find out.
+const ABSENCE: Duration = Duration::from_micros(1000);
+/// How often at most a thread that leads asks the devices without having to wait for them.
+const ASK: Duration = Duration::from_micros(20);
+/// So many calls of a thread have to follow each other before it is trusted.
+const TRUST: u32 = 8;
+/// So many where it has disappointed often.
+const LEAST_TRUST: u32 = 1 << 16;
+/// For how long a thread that was served is taken to be served again.
+const FRESH: Duration = Duration::from_millis(1);
 /// After so many wake-ups in a row by a device from which nothing comes, the loop may find out
 /// what is wrong with it.
 const FRUITLESS_LIMIT: u32 = 16;
 
-/// A thread does not lead where more than this crossed the devices since a thread waited last, in
-/// packets of [`FULL`] bytes. A connection that is opened, asked for one answer, and closed takes
-/// about ten, in three waits; a request and its answer, three.
-const FLOW: u64 = 4;
-/// What a packet on Ethernet carries, in bytes.
-const FULL: u64 = 1500;
-
 thread_local! {
-    /// What wakes this thread while it leads. Only the thread itself clears it.
-    static SIGNAL: OnceCell<Arc<Signal>> = const { OnceCell::new() };
+    static HABIT: Habit = const { Habit::new() };
+}
+
+/// What a thread keeps about itself.
+struct Habit {
+    /// What wakes it while it leads. Only the thread itself clears it.
+    signal: OnceCell<Arc<Signal>>,
+    /// When it was last in a call.
+    seen: Cell<Instant>,
+    /// When it was served last, as the leader.
+    served: Cell<Instant>,
+    /// How many calls followed each other without delay.
+    calls: Cell<u32>,
+    /// How many it takes for trust.
+    needed: Cell<u32>,
+}
+
+impl Habit {
+    const fn new() -> Habit {
+        Habit {
+            signal: OnceCell::new(),
+            seen: Cell::new(Instant::ZERO),
+            served: Cell::new(Instant::ZERO),
+            calls: Cell::new(0),
+            needed: Cell::new(TRUST),
+        }
+    }
+
+    fn signal(&self) -> Option<Arc<Signal>> {
+        if self.signal.get().is_none() {
+            let _ = self.signal.set(Arc::new(Signal::new().ok()?));
+        }
+        self.signal.get().cloned()
+    }
+
+    /// A call begins.
+    fn calls(&self, now: Instant) {
+        if now.since(self.seen.replace(now)) < ABSENCE {
+            self.calls.set(self.calls.get().saturating_add(1));
+            return;
+        }
+        if self.is_trusted() {
+            self.needed.set(self.needed.get().saturating_mul(2).min(LEAST_TRUST));
+        }
+        self.calls.set(0);
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.calls.get() >= self.needed.get()
+    }
 }
 
 /// The thread that reads the devices instead of the event loop.
@@ -50,6 +107,69 @@ thread_local! {
 pub(crate) struct Leader {
     signal: Arc<Signal>,
     watched: Vec<(IfIndex, RawFd)>,
+    /// Whether it is away, or waits for the devices.
+    away: bool,
+    /// When it was served last.
+    served: Instant,
+    /// When it asked the devices last.
+    asked: Instant,
+}
+
+/// Since when the leader is away. The loop looks at it without the lock, which the leader has more
+/// often than not.
+#[derive(Debug)]
+pub(crate) struct Absence {
+    /// In nanoseconds of the stack's time.
+    since: AtomicU64,
+    /// Whether the loop is going to look.
+    alarm: AtomicBool,
+}
+
+impl Absence {
+    const NONE: u64 = u64::MAX;
+
+    pub(crate) const fn new() -> Absence {
+        Absence { since: AtomicU64::new(Absence::NONE), alarm: AtomicBool::new(false) }
+    }
+
+    fn begins(&self, now: Instant, loop_watch: Option<&Remote>) {
+        self.since.store(now.nanos(), SeqCst);
+        self.set_alarm(loop_watch);
+    }
+
+    fn ends(&self) {
+        self.since.store(Absence::NONE, SeqCst);
+    }
+
+    fn set_alarm(&self, loop_watch: Option<&Remote>) {
+        if let Some(loop_watch) = loop_watch
+            && !self.alarm.swap(true, SeqCst)
+        {
+            loop_watch.wake_after(ABSENCE);
+        }
+    }
+
+    /// The alarm has woken the loop: whether it is to see to it that the leader is replaced. If
+    /// not, it is woken again where somebody is away.
+    pub(crate) fn is_over(&self, now: Instant, loop_watch: Option<&Remote>) -> bool {
+        if let Some(loop_watch) = loop_watch {
+            loop_watch.is_woken();
+        }
+        // Before the look at the time: who goes away now sets it again.
+        self.alarm.store(false, SeqCst);
+        if self.is_long(now) {
+            return true;
+        }
+        if self.since.load(SeqCst) != Absence::NONE {
+            self.set_alarm(loop_watch);
+        }
+        false
+    }
+
+    fn is_long(&self, now: Instant) -> bool {
+        let since = self.since.load(SeqCst);
+        since != Absence::NONE && now.since(Instant::from_nanos(since)) >= ABSENCE
+    }
 }
 
 /// How leading ended.
@@ -82,48 +202,82 @@ impl Locked<'_> {
         self.sleep_on(bell, count, wait)
     }
 
+    /// A call of this thread begins, or goes on after it waited.
+    pub(crate) fn is_here(&self, now: Instant, begins: bool) {
+        HABIT.with(|habit| if begins { habit.calls(now) } else { habit.seen.set(now) });
+    }
+
+    /// A call of this thread ends, without having had to wait.
+    pub(crate) fn passes_by(&mut self, now: Instant) {
+        let Some((signal, trusted)) = HABIT.with(|habit| {
+            let trusted = habit.is_trusted();
+            (trusted || habit.signal.get().is_some()).then_some(())?;
+            Some((habit.signal()?, trusted))
+        }) else {
+            return;
+        };
+        match &mut self.leader {
+            Some(leader) if Arc::ptr_eq(&leader.signal, &signal) => {
+                if !trusted {
+                    return self.give_back();
+                }
+                leader.away = true;
+                if now.since(leader.asked) >= ASK {
+                    leader.asked = now;
+                    self.take_in();
+                }
+                self.core().absence.begins(now, self.core().loop_watch.get());
+            }
+            None if trusted => {
+                let Some(watched) = self.watchable() else { return };
+                self.appoint(Leader { signal, watched, away: true, served: now, asked: now });
+                self.core().absence.begins(now, self.core().loop_watch.get());
+            }
+            _ => {}
+        }
+    }
+
     /// Takes the devices from the loop, or from the thread that leads so far.
     fn take_lead(&mut self, bell: &Bell) -> Option<Arc<Signal>> {
-        let loop_watch = self.core().loop_watch.get()?;
-        let crossed = self.crossed();
-        let before = std::mem::replace(&mut self.last_crossed, crossed);
-        // An interface may have gone, and its part with it.
-        if crossed.abs_diff(before) > FLOW {
+        let now = self.core().now();
+        let (signal, served) = HABIT.with(|habit| Some((habit.signal()?, habit.served.get())))?;
+        if let Some(Leader { away: false, served, .. }) = &self.leader
+            && now.since(*served) < FRESH
+        {
             return None;
         }
         let watched = self.watchable()?;
-        let signal = SIGNAL.with(|signal| match signal.get() {
-            Some(made) => Some(Arc::clone(made)),
-            None => {
-                let new = Arc::new(Signal::new().ok()?);
-                Some(Arc::clone(signal.get_or_init(|| new)))
-            }
-        })?;
         bell.led_by(&signal);
-        let leader = Leader { signal: Arc::clone(&signal), watched };
-        match self.leader.replace(leader) {
-            Some(before) => before.signal.raise(),
-            None => {
-                for (index, fd) in &self.leader.as_ref().expect("set").watched {
-                    loop_watch.pause(*fd, u64::from(index.0));
-                }
-            }
-        }
+        self.appoint(Leader {
+            signal: Arc::clone(&signal),
+            watched,
+            away: false,
+            served,
+            asked: now,
+        });
+        self.core().absence.ends();
         Some(signal)
     }
 
-    /// What has crossed the devices so far, in packets, of which a large one counts as several.
-    fn crossed(&self) -> u64 {
-        let count = |stats: Stats| {
-            let packets = stats.rx_packets + stats.tx_packets;
-            packets + (stats.rx_bytes + stats.tx_bytes) / FULL
-        };
-        self.stack.traffic().map(count).sum()
+    fn appoint(&mut self, leader: Leader) {
+        match self.leader.take() {
+            Some(before) if !before.away => before.signal.raise(),
+            Some(_) => {}
+            None => {
+                if let Some(loop_watch) = self.core().loop_watch.get() {
+                    for (index, fd) in &leader.watched {
+                        loop_watch.pause(*fd, u64::from(index.0));
+                    }
+                }
+            }
+        }
+        self.leader = Some(leader);
     }
 
     /// The descriptors of the devices; `None` where there is none, or where more is to be waited
     /// for than that one of them can be read.
     fn watchable(&self) -> Option<Vec<(IfIndex, RawFd)>> {
+        self.core().loop_watch.get()?;
         let watched: Option<Vec<_>> = (self.stack.interests())
             .map(|(index, (fd, write))| (!write).then_some((index, fd)))
             .collect();
@@ -153,20 +307,21 @@ impl Locked<'_> {
             }
             self.acquire();
             if bell.count() != count {
-                return self.step_down(me, Outcome::Rung);
+                return self.go_away(me);
             }
             if !self.is_led_by(me) {
                 return Outcome::Deposed;
             }
             if woken.device {
-                match self.take_in(bell) {
-                    None => return self.step_down(me, Outcome::Rung),
-                    Some(0) if !spins => fruitless += 1,
-                    Some(0) => {}
-                    Some(_) => {
-                        fruitless = 0;
-                        spin_until = Clock::now() + busy;
-                    }
+                let received = self.take_in();
+                if self.waiters.woken.has(bell) {
+                    return self.go_away(me);
+                }
+                if received > 0 {
+                    fruitless = 0;
+                    spin_until = Clock::now() + busy;
+                } else if !spins {
+                    fruitless += 1;
                 }
             }
             let changed = self.watchable() != self.leader.as_ref().map(|now| now.watched.clone());
@@ -183,10 +338,10 @@ impl Locked<'_> {
         self.leader.as_ref().is_some_and(|now| Arc::ptr_eq(&now.signal, signal))
     }
 
-    /// Handles a batch of what the devices have: how many packets, or `None` where this thread's
-    /// own bell is to be rung. What is left keeps the descriptors ready; between two batches others
-    /// have their turn, and those who got something are woken.
-    fn take_in(&mut self, bell: &Arc<Bell>) -> Option<usize> {
+    /// Handles a batch of what the devices have, and says how many packets that were. What is left
+    /// keeps the descriptors ready; between two batches others have their turn, and those who got
+    /// something are woken.
+    fn take_in(&mut self) -> usize {
         let now = self.core().now();
         let polled = catch_unwind(AssertUnwindSafe(|| self.stack.poll(now)));
         let Ok(progress) = polled else {
@@ -195,23 +350,58 @@ impl Locked<'_> {
             self.phase = Phase::Stopped;
             self.wake_all();
             self.core().signal.raise();
-            return None;
+            return 0;
         };
         self.note_changes();
-        if self.waiters.woken.has(bell) { None } else { Some(progress.received) }
+        progress.received
+    }
+
+    /// This thread has what it waited for.
+    fn go_away(&mut self, me: &Arc<Signal>) -> Outcome {
+        let now = self.core().now();
+        let trusted = HABIT.with(|habit| {
+            habit.served.set(now);
+            habit.is_trusted()
+        });
+        if !trusted || self.phase != Phase::Running {
+            return self.step_down(me, Outcome::Rung);
+        }
+        if let Some(leader) = &mut self.leader
+            && Arc::ptr_eq(&leader.signal, me)
+        {
+            (leader.away, leader.asked) = (true, now);
+            self.core().absence.begins(now, self.core().loop_watch.get());
+        }
+        Outcome::Rung
+    }
+
+    /// The leader has been away for long, as it seemed without the lock: then the devices are the
+    /// loop's again. Says whether they are.
+    pub(crate) fn replace_absent(&mut self) -> bool {
+        let late = self.core().absence.is_long(self.core().now());
+        if late {
+            self.give_back();
+        }
+        late
     }
 
     /// Gives the devices back to the loop, unless another thread has taken them.
     fn step_down(&mut self, me: &Arc<Signal>, outcome: Outcome) -> Outcome {
-        if self.is_led_by(me)
-            && let Some(leader) = self.leader.take()
+        if self.is_led_by(me) {
+            self.give_back();
+        }
+        outcome
+    }
+
+    fn give_back(&mut self) {
+        self.core().absence.ends();
+        if let Some(leader) = self.leader.take()
             && let Some(loop_watch) = self.core().loop_watch.get()
         {
             for (index, fd) in leader.watched {
                 loop_watch.resume(fd, u64::from(index.0));
             }
         }
-        outcome
     }
 }
 

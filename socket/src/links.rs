@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 
 use ip::IfIndex;
-use netdev::{Instant, LinkState, Stats};
+use netdev::{Instant, LinkState};
 
 use crate::Stack;
 
@@ -48,12 +48,6 @@ impl Stack {
             let interest = i.port.device().interest()?;
             Some((i.index, (interest.fd.as_raw_fd(), interest.write)))
         })
-    }
-
-    /// What crossed each of the devices that a descriptor speaks for.
-    pub(crate) fn traffic(&self) -> impl Iterator<Item = Stats> {
-        let watched = self.interfaces.iter().filter(|i| i.port.device().interest().is_some());
-        watched.map(|i| i.port.stats())
     }
 
     /// Whether the device of any interface is gone for good.

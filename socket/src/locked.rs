@@ -6,7 +6,7 @@ use std::time::Instant as Clock;
 
 use crate::bell::Bell;
 use crate::core::{Core, Phase, Shared, Wait};
-use crate::waiters::{Key, PollerId};
+use crate::waiters::{Key, PollerId, Want};
 use crate::{Event, error};
 
 /// How often a thread lets loopback answer before it leaves the rest to the event loop.
@@ -60,11 +60,11 @@ impl<'a> Locked<'a> {
         any
     }
 
-    /// Sleeps until the socket's readiness may have changed; `false` where the time is over.
-    pub(crate) fn wait(&mut self, key: Key, wait: Wait) -> bool {
-        let bell = self.waiters.block(key);
+    /// Sleeps until the socket may give what is wanted; `false` where the time is over.
+    pub(crate) fn wait(&mut self, key: Key, want: Want, wait: Wait) -> bool {
+        let bell = self.waiters.block(key, want);
         let in_time = self.wait_for(&bell, wait);
-        self.waiters.unblock(key);
+        self.waiters.unblock(key, want);
         in_time
     }
 
@@ -172,8 +172,12 @@ impl<'a> Locked<'a> {
 
     /// The socket's readiness may have changed.
     pub(crate) fn mark(&mut self, key: Key) {
-        let shared = &mut **self.shared.as_mut().expect("held");
-        for poller in shared.waiters.changed(key) {
+        if !self.waiters.is_awaited(key) {
+            return;
+        }
+        let ready = self.readiness(key);
+        let shared = &mut **self;
+        for poller in shared.waiters.changed(key, ready) {
             shared.pollers.mark(poller, key, &mut shared.waiters.woken);
         }
     }

@@ -10,7 +10,7 @@ use ip::{Handle, Readiness, SocketError};
 use netdev::Instant;
 
 use crate::core::{Core, Phase, Wait, after};
-use crate::waiters::Key;
+use crate::waiters::{Key, Want};
 use crate::{Interest, Stack, error};
 
 /// One open socket. Clones of a `TcpStream` and the like share it; the last one closes it.
@@ -91,7 +91,7 @@ impl Socket {
         &self,
         attempt: impl FnMut(&mut Stack, Instant) -> Result<T, SocketError>,
     ) -> io::Result<T> {
-        self.core.block(self.key, self.wait(self.read_timeout()), attempt)
+        self.core.block(self.key, Want::Read, self.wait(self.read_timeout()), attempt)
     }
 
     /// A call that takes what is to be sent: waits as long as the write timeout says.
@@ -99,7 +99,7 @@ impl Socket {
         &self,
         attempt: impl FnMut(&mut Stack, Instant) -> Result<T, SocketError>,
     ) -> io::Result<T> {
-        self.core.block(self.key, self.wait(self.write_timeout()), attempt)
+        self.core.block(self.key, Want::Write, self.wait(self.write_timeout()), attempt)
     }
 
     /// A call that never waits.

@@ -104,9 +104,17 @@ mod epoll {
             Ok(Selector { epoll: Arc::new(epoll), events: vec![none; 64], coarse: false })
         }
 
-        /// For other threads, to change what this one waits for.
-        pub(crate) fn remote(&self) -> Option<Remote> {
-            Some(Remote { epoll: Arc::clone(&self.epoll) })
+        /// For other threads, to change what this one waits for; its alarm has the number `alarm`.
+        /// `None` where the system gives no timer.
+        pub(crate) fn remote(&mut self, alarm: u64) -> Option<Remote> {
+            // SAFETY: no pointers; the result is checked before it is owned.
+            let fd = check(unsafe {
+                libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC)
+            });
+            // SAFETY: the call above has just made this descriptor, nobody else owns it.
+            let timer = unsafe { OwnedFd::from_raw_fd(fd.ok()?) };
+            self.set(timer.as_raw_fd(), alarm, false).ok()?;
+            Some(Remote { epoll: Arc::clone(&self.epoll), alarm: timer.into() })
         }
 
         /// Waits for `fd` from now on, or changes what is waited for.
@@ -180,9 +188,25 @@ mod epoll {
     #[derive(Debug)]
     pub(crate) struct Remote {
         epoll: Arc<OwnedFd>,
+        /// A timerfd.
+        alarm: std::fs::File,
     }
 
     impl Remote {
+        /// Wakes the other thread after `time`, which is not zero.
+        pub(crate) fn wake_after(&self, time: Duration) {
+            let never = timespec(Duration::ZERO);
+            let once = libc::itimerspec { it_interval: never, it_value: timespec(time) };
+            let fd = self.alarm.as_raw_fd();
+            // SAFETY: `once` lives through the call, and where the old time would go is null.
+            let _ = check(unsafe { libc::timerfd_settime(fd, 0, &once, std::ptr::null_mut()) });
+        }
+
+        /// To be called on what [`Remote::wake_after`] has woken.
+        pub(crate) fn is_woken(&self) {
+            let _ = (&self.alarm).read(&mut [0; 8]);
+        }
+
         /// The other thread does not wait for `fd`, but still learns when it breaks.
         pub(crate) fn pause(&self, fd: RawFd, token: u64) {
             let _ = control(&self.epoll, libc::EPOLL_CTL_MOD, fd, 0, token);
@@ -230,7 +254,7 @@ mod poll {
 
         /// What one thread waits for another cannot change.
         #[cfg(not(target_os = "linux"))]
-        pub(crate) fn remote(&self) -> Option<Remote> {
+        pub(crate) fn remote(&mut self, _: u64) -> Option<Remote> {
             None
         }
 
@@ -282,6 +306,14 @@ impl Remote {
     }
 
     pub(crate) fn resume(&self, _: RawFd, _: u64) {
+        match *self {}
+    }
+
+    pub(crate) fn wake_after(&self, _: Duration) {
+        match *self {}
+    }
+
+    pub(crate) fn is_woken(&self) {
         match *self {}
     }
 }

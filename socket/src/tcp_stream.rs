@@ -12,6 +12,7 @@ use tcp::{ReceiveFlags, SendFlags, State, Streams};
 use crate::core::Wait;
 use crate::socket::Socket;
 use crate::tcp_listener::open_tcp;
+use crate::waiters::Want;
 use crate::{Net, Pollable, error};
 
 /// As [`std::net::TcpStream`], on a stack of our own.
@@ -99,7 +100,7 @@ impl TcpStream {
     /// Waits until the connection is there or has failed.
     fn finish_connect(&self, wait: Wait) -> io::Result<()> {
         let handle = self.socket.handle();
-        let done = self.socket.core.block(self.socket.key, wait, |stack, now| {
+        let done = self.socket.core.block(self.socket.key, Want::Any, wait, |stack, now| {
             stack.with_tcp(now, |tcp, _| {
                 // A notice is an error to readiness as well, so that alone does not tell.
                 let ready = tcp.readiness(handle);

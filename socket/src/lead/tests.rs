@@ -10,6 +10,7 @@ use netdev::{
     Capabilities, Device, Instant, Interest as Watched, LinkState, Medium, Packet, Stats, UnixLink,
 };
 
+use super::{ABSENCE, Absence, Habit, LEAST_TRUST, TRUST};
 use crate::testing::*;
 use crate::{Interest, Mode, Net, Poller, TcpListener, TcpStream, UdpSocket};
 
@@ -266,5 +267,87 @@ fn the_stack_ends_under_a_thread_that_leads() {
         assert!(leads(&net));
         net.shutdown(Duration::from_secs(1));
         assert_eq!(thread.join().unwrap(), std::io::ErrorKind::NetworkDown);
+    });
+}
+
+/// So many calls, one right after the other; the time of the last.
+fn call(habit: &Habit, mut now: Instant, times: u32) -> Instant {
+    for _ in 0..times {
+        now += ABSENCE / 2;
+        habit.calls(now);
+    }
+    now
+}
+
+#[test]
+fn trust_is_earned_by_calls_without_delay_and_dearer_after_each_disappointment() {
+    let habit = Habit::new();
+    let mut now = Instant::from_secs(1);
+    habit.calls(now);
+    let mut needed = TRUST;
+    for _ in 0..30 {
+        now = call(&habit, now, needed - 1);
+        assert!(!habit.is_trusted());
+        now = call(&habit, now, 1);
+        assert!(habit.is_trusted());
+        now += ABSENCE;
+        habit.calls(now);
+        assert!(!habit.is_trusted());
+        needed = (2 * needed).min(LEAST_TRUST);
+    }
+    // Who was not trusted has disappointed nobody.
+    now += ABSENCE;
+    habit.calls(now);
+    call(&habit, now, LEAST_TRUST);
+    assert!(habit.is_trusted());
+}
+
+#[test]
+fn an_absence_is_over_when_it_took_too_long_and_not_when_the_leader_was_seen() {
+    let absence = Absence::new();
+    let begun = Instant::from_secs(1);
+    assert!(!absence.is_over(begun, None), "nobody is away");
+    absence.begins(begun, None);
+    assert!(!absence.is_over(begun + ABSENCE / 2, None));
+    absence.begins(begun + ABSENCE / 2, None);
+    assert!(!absence.is_over(begun + ABSENCE, None));
+    assert!(absence.is_over(begun + ABSENCE / 2 * 3, None));
+    absence.ends();
+    assert!(!absence.is_over(begun + 10 * ABSENCE, None));
+}
+
+#[test]
+fn the_loop_takes_the_devices_from_a_thread_that_stays_away() {
+    soon(|| {
+        let (net, _, other) = noting();
+        let socket = UdpSocket::bind(&net, "10.0.0.1:7").unwrap();
+        let bystander = UdpSocket::bind(&net, "10.0.0.1:8").unwrap();
+        bystander.set_nonblocking(true).unwrap();
+        let (ask, asked) = std::sync::mpsc::channel::<()>();
+        let (gone, is_gone) = std::sync::mpsc::channel();
+        let seen = net.clone();
+        let thread = std::thread::spawn(move || {
+            socket.set_nonblocking(true).unwrap();
+            let mut buffer = [0; 10];
+            for _ in 0..100_000 {
+                // Nobody else needs the devices: it is this thread's to read them.
+                if leads(&seen) {
+                    break;
+                }
+                let _ = socket.send_to(b"x", "10.0.0.2:9");
+                let _ = socket.recv_from(&mut buffer);
+            }
+            gone.send(()).unwrap();
+            asked.recv().unwrap();
+        });
+        is_gone.recv().unwrap();
+        // While it does something else, what comes is for the loop.
+        until(|| !leads(&net));
+        let sender = UdpSocket::bind(&other, "10.0.0.2:0").unwrap();
+        sender.send_to(b"second", "10.0.0.1:8").unwrap();
+        let mut buffer = [0; 10];
+        until(|| matches!(bystander.recv_from(&mut buffer), Ok((6, _))));
+        ask.send(()).unwrap();
+        thread.join().unwrap();
     });
 }
