@@ -67,7 +67,7 @@ impl Shell {
             .auto_add_history(true)
             .build();
         let mut editor = rustyline::Editor::<Helper, FileHistory>::with_config(config)?;
-        editor.set_helper(Some(Helper::new(self.grammar.clone())));
+        editor.set_helper(Some(Helper::new(self.grammar.clone(), self.context.net.clone())));
         if let Ok(printer) = editor.create_external_printer() {
             self.context.out.attach(printer);
         }

@@ -106,6 +106,7 @@ tests! {
         data_after_close_resets,
         time_wait_ends,
         fin_wait_2_without_a_socket_ends,
+        the_connections_of_an_abandoned_address_are_reset,
         a_closed_listener_resets_what_waits;
     robust:
         r10_a_reset_wakes_the_reader,

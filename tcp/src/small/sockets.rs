@@ -336,6 +336,16 @@ impl Streams for SmallTcp {
         }
     }
 
+    fn abandon(&mut self, now: Instant, local: IpAddr, out: &mut dyn Output) {
+        let uses =
+            |tcb: &Tcb| tcb.local.ip() == local && !matches!(tcb.state, Closed | Listen | TimeWait);
+        let ids: Vec<Handle> =
+            self.tcbs.iter().filter(|(_, tcb)| uses(tcb)).map(|(id, _)| id).collect();
+        for id in ids {
+            self.event(id, &mut Cx { now, out }, |tcb, cx| tcb.abort(cx));
+        }
+    }
+
     fn poll(&mut self, now: Instant, out: &mut dyn Output) {
         while let Some((_, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.event(id, &mut Cx { now, out }, |tcb, cx| tcb.timeout(cx));

@@ -271,3 +271,30 @@ pub(crate) fn a_closed_listener_resets_what_waits(new: New) {
     assert_eq!(world.a.take_error(socket), Some(SocketError::Reset));
     assert_eq!(world.b.tcp.sockets(world.now()), []);
 }
+
+/// RFC 5227 §2.4: whoever abandons an address should reset the connections that use it. Those of
+/// another address go on, and so does the listener.
+pub(crate) fn the_connections_of_an_abandoned_address_are_reset(new: New) {
+    let mut world = World::new(1, new(1), new(2));
+    let listener = world.b.listen(80, 5);
+    let connect = |world: &mut World| {
+        let socket = world.a.connect(SocketAddr::new(Side::B.addr(), 80));
+        assert!(world.drive_until(|world| world.a.state(socket) == State::Established));
+        world.drive_for(SECOND);
+        (socket, world.b.accept(listener).unwrap().0)
+    };
+    let (a, b) = connect(&mut world);
+    let asks = world.b.connect(SocketAddr::new(Side::A.addr(), 81));
+    let abandon = |world: &mut World, addr| {
+        world.b.call(|tcp, now, out| tcp.abandon(now, addr, out));
+    };
+    abandon(&mut world, Side::A.addr());
+    assert_eq!(world.b.state(b), State::Established, "another host's address");
+    abandon(&mut world, Side::B.addr());
+    assert_eq!(world.b.take_error(b), Some(SocketError::Aborted));
+    assert_eq!(world.b.take_error(asks), Some(SocketError::Aborted));
+    assert_eq!(world.b.state(b), State::Closed);
+    world.drive_for(SECOND);
+    assert_eq!(world.a.take_error(a), Some(SocketError::Reset), "the peer is told");
+    connect(&mut world);
+}
