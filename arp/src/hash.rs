@@ -21,3 +21,15 @@ impl BuildHasher for SeededState {
         SipHasher13::new_with_keys(self.0, u64::from_be_bytes(*b"arp\0\0\0\0\0"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_seed_is_another_hash() {
+        let hash = |seed| SeededState::new(seed).hash_one(7);
+        assert_eq!(hash(1), hash(1));
+        assert_ne!(hash(1), hash(2));
+    }
+}

@@ -239,6 +239,31 @@ fn a_proxy_s_network_has_a_prefix_of_32_bits_at_most() {
     assert_eq!(bench.link.arp().len(), 1);
 }
 
+/// The networks that are answered for are bounded.
+#[test]
+fn no_more_networks_are_answered_for_than_the_limit() {
+    let mut bench = Bench::cache(Config { proxies: 2, ..Config::default() });
+    let mut add = |host| {
+        let change = Change::AddProxy([10, 0, 1, host].into(), 32);
+        bench.arp.configure(bench.now, change, &mut bench.link)
+    };
+    assert_eq!([add(1), add(2), add(3)], [Ok(()), Ok(()), Err(crate::Error::Full(2))]);
+}
+
+/// RFC 5227 §2.1.1: between probes a random time of one to two seconds, and not the two seconds
+/// that an announcement waits.
+#[test]
+fn the_times_between_probes_are_random() {
+    let mut gaps = std::collections::BTreeSet::new();
+    for seed in 0..10 {
+        let mut bench = Bench::over(Box::new(Cache::new(ME, Config::default(), seed)));
+        bench.set(Change::ProbeAddress(NEW.into()));
+        let (sent, _) = overhear(&mut bench, 20);
+        gaps.extend(sent[..3].windows(2).map(|pair| pair[1].0 - pair[0].0));
+    }
+    assert!(gaps.len() > 15, "{gaps:?}");
+}
+
 /// RFC 1027 §2.
 #[test]
 fn a_proxy_answers_for_the_hosts_behind_it_alone() {

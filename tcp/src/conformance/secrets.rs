@@ -70,12 +70,13 @@ fn port(script: &mut Script, host: u8) -> u16 {
     script.port
 }
 
-/// Whether the numbers are spread over all 32 bits as chance would: of 32, few are near another.
+/// Whether the numbers are spread over all 32 bits as chance would: of 32, few are near the next.
+/// By chance one in four runs has such a pair, and one in a hundred million has more than six.
 fn expect_spread(script: &Script, what: &str, numbers: &[u32]) {
     let mut sorted = numbers.to_vec();
     sorted.sort_unstable();
     let near = sorted.windows(2).filter(|pair| pair[1] - pair[0] < 1 << 20).count();
-    script.expect_that(&format!("{what} lie apart: {numbers:x?}"), near <= 2);
+    script.expect_that(&format!("{what} lie apart: {numbers:x?}"), near <= 6);
 }
 
 fn sequence_numbers_of_one_pair_move_on_with_the_clock(stacks: &mut Stacks) {
