@@ -71,7 +71,8 @@ fn on_another_network_the_old_address_is_refused() {
     assert!(stack.run("ifconfig").contains("IPaddr 10.0.0.5"));
     drop(server);
 
-    stack.run("!ip addr add 10.9.0.1/24 dev tap0; ip addr del 10.0.0.2/24 dev tap0");
+    stack.run("!ip addr add 10.9.0.1/24 dev tap0");
+    stack.run("!ip addr del 10.0.0.2/24 dev tap0");
     fs::remove_file(dir.join("leases")).unwrap();
     let there = range("--dhcp-range=10.9.0.50,10.9.0.60,255.255.255.0,2m");
     let mut server = Server::start(&dir, &there);
