@@ -11,6 +11,7 @@ use std::time::{Duration, Instant as Clock};
 
 use ip::{IfIndex, Readiness, SocketError};
 use netdev::Instant;
+use parking_lot::FairMutex;
 
 use crate::bell::Bell;
 use crate::lead::{Absence, Leader};
@@ -25,13 +26,26 @@ thread_local! {
     static INSIDE: Cell<usize> = const { Cell::new(0) };
 }
 
+thread_local! {
+    /// Whether this thread's calls take long, so that it waits in line.
+    static BULKY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A call that moves more than so many bytes takes long.
+const BULK: usize = 4096;
+
+/// This thread has moved so many bytes with a call, and is likely to go on like that.
+pub(crate) fn moved(bytes: usize) {
+    BULKY.set(bytes > BULK);
+}
+
 /// What everybody who has to do with one running stack holds.
 #[derive(Debug)]
 pub(crate) struct Core {
-    /// Who wants the stack waits here first, and keeps this until it has the stack. So whoever
-    /// lets go of the stack cannot take it again at once before a thread that waited: the event
-    /// loop under load does not shut the programs out.
-    turnstile: Mutex<()>,
+    /// Threads that have the stack for long, and the event loop, wait for it here first, one after
+    /// the other, and keep this until they have it. So none of them can take it again at once
+    /// before one that waited, and whoever needs it for a moment passes by the whole line.
+    turnstile: FairMutex<()>,
     shared: Mutex<Shared>,
     /// Wakes the event loop.
     pub(crate) signal: sys::Signal,
@@ -58,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) sleep: Option<Sleep>,
     /// The thread that reads the devices instead of the event loop.
     pub(crate) leader: Option<Leader>,
+    /// When the devices were asked last.
+    pub(crate) asked: Instant,
     /// Threads that wait for [`Core::turned`].
     pub(crate) turn_watchers: usize,
 }
@@ -87,7 +103,7 @@ impl Core {
             loop_watch: OnceLock::new(),
             absence: Absence::new(),
             busy_poll: AtomicU64::new(0),
-            turnstile: Mutex::new(()),
+            turnstile: FairMutex::new(()),
             shared: Mutex::new(Shared {
                 stack,
                 waiters: Waiters::default(),
@@ -95,6 +111,7 @@ impl Core {
                 phase: Phase::Running,
                 sleep: None,
                 leader: None,
+                asked: Instant::ZERO,
                 turn_watchers: 0,
             }),
             signal: sys::Signal::new()?,
@@ -127,10 +144,14 @@ impl Core {
         Locked::new(self)
     }
 
-    /// Whether a thread is next in turn.
-    #[cfg(test)]
+    /// Whether threads wait in line.
     pub(crate) fn is_waited_for(&self) -> bool {
-        self.turnstile.try_lock().is_err()
+        self.turnstile.is_locked()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn stand_in_line(&self) -> impl Drop + '_ {
+        self.turnstile.lock()
     }
 
     /// Whether this thread has lent the stack to a closure.
@@ -154,7 +175,7 @@ impl Core {
 
     /// The lock itself; [`Core::lock`] is what the rest of the crate takes.
     pub(crate) fn acquire(&self) -> MutexGuard<'_, Shared> {
-        let _turn = self.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = BULKY.get().then(|| self.turnstile.lock());
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use ip::IfIndex;
 use netdev::sooner;
 
-use crate::core::{Core, Phase, Sleep};
+use crate::core::{self, Core, Phase, Sleep};
 use crate::lead::Leader;
 use crate::{Stack, sys};
 
@@ -47,6 +47,8 @@ pub(crate) fn start(core: Arc<Core>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("tapip-net".to_string()).spawn(move || {
         // Also where a layer panics: nobody may wait for a loop that is not there.
         let _end = End(&core);
+        // A batch may be large.
+        core::moved(usize::MAX);
         run(&core, watch);
     })
 }
@@ -71,7 +73,9 @@ fn run(core: &Core, mut watch: Watch) {
         if locked.phase == Phase::Stopped {
             return;
         }
-        let progress = locked.stack.poll(core.now());
+        let now = core.now();
+        locked.asked = now;
+        let progress = locked.stack.poll(now);
         watch.give_up_broken(&mut locked.stack, progress.received);
         if progress.more {
             continue;

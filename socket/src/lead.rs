@@ -16,6 +16,9 @@
 //! A thread that has to wait while another leads takes over, unless that one has just been served:
 //! then it is more likely to be served next than the one that came.
 //!
+//! Many threads that move much keep each other waiting, and the leader or the loop among them. So
+//! whoever has the stack then asks the devices for all ([`ASK_FOR_ALL`]).
+//!
 //! The loop keeps the timers, and everything else. Nothing depends on who leads, or on whether
 //! anybody does: whoever reads a device does so under the lock, and both may.
 
@@ -39,6 +42,8 @@ use crate::sys::{self, Remote, Signal, Woken};
 const ABSENCE: Duration = Duration::from_micros(1000);
 /// How often at most a thread that leads asks the devices without having to wait for them.
 const ASK: Duration = Duration::from_micros(20);
+/// How long the devices are left alone at most while threads wait in line for the stack.
+const ASK_FOR_ALL: Duration = Duration::from_micros(100);
 /// So many calls of a thread have to follow each other before it is trusted.
 const TRUST: u32 = 8;
 /// So many where it has disappointed often.
@@ -111,8 +116,6 @@ pub(crate) struct Leader {
     away: bool,
     /// When it was served last.
     served: Instant,
-    /// When it asked the devices last.
-    asked: Instant,
 }
 
 /// Since when the leader is away. The loop looks at it without the lock, which the leader has more
@@ -209,6 +212,9 @@ impl Locked<'_> {
 
     /// A call of this thread ends, without having had to wait.
     pub(crate) fn passes_by(&mut self, now: Instant) {
+        if self.core().is_waited_for() && now.since(self.asked) >= ASK_FOR_ALL {
+            self.take_in();
+        }
         let Some((signal, trusted)) = HABIT.with(|habit| {
             let trusted = habit.is_trusted();
             (trusted || habit.signal.get().is_some()).then_some(())?;
@@ -222,15 +228,14 @@ impl Locked<'_> {
                     return self.give_back();
                 }
                 leader.away = true;
-                if now.since(leader.asked) >= ASK {
-                    leader.asked = now;
+                if now.since(self.asked) >= ASK {
                     self.take_in();
                 }
                 self.core().absence.begins(now, self.core().loop_watch.get());
             }
             None if trusted => {
                 let Some(watched) = self.watchable() else { return };
-                self.appoint(Leader { signal, watched, away: true, served: now, asked: now });
+                self.appoint(Leader { signal, watched, away: true, served: now });
                 self.core().absence.begins(now, self.core().loop_watch.get());
             }
             _ => {}
@@ -248,13 +253,7 @@ impl Locked<'_> {
         }
         let watched = self.watchable()?;
         bell.led_by(&signal);
-        self.appoint(Leader {
-            signal: Arc::clone(&signal),
-            watched,
-            away: false,
-            served,
-            asked: now,
-        });
+        self.appoint(Leader { signal: Arc::clone(&signal), watched, away: false, served });
         self.core().absence.ends();
         Some(signal)
     }
@@ -343,6 +342,7 @@ impl Locked<'_> {
     /// something are woken.
     fn take_in(&mut self) -> usize {
         let now = self.core().now();
+        self.asked = now;
         let polled = catch_unwind(AssertUnwindSafe(|| self.stack.poll(now)));
         let Ok(progress) = polled else {
             // As where it happens on the loop: the stack ends, not the program. It has been told
@@ -369,7 +369,7 @@ impl Locked<'_> {
         if let Some(leader) = &mut self.leader
             && Arc::ptr_eq(&leader.signal, me)
         {
-            (leader.away, leader.asked) = (true, now);
+            leader.away = true;
             self.core().absence.begins(now, self.core().loop_watch.get());
         }
         Outcome::Rung

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use netdev::{Capabilities, Device, Interest, Medium, Packet, Stats, UnixLink};
 
 use super::*;
+use crate::core::moved;
 use crate::testing::*;
 use crate::{Interest as Want, Mode, Poller, RawSocket, TcpListener, TcpStream, UdpSocket};
 
@@ -386,8 +387,9 @@ fn ping_pong(a: &Net, b: &Net, pairs: usize, rounds: usize, addrs: [&str; 2]) {
 }
 
 #[test]
-fn who_waits_for_the_stack_has_it_before_who_had_it() {
+fn who_waits_in_line_has_the_stack_before_who_had_it() {
     soon(|| {
+        moved(usize::MAX);
         // No event loop: two threads and the lock alone.
         let core = Arc::new(Core::new(stack(1), StackClock::new(Instant::ZERO)).unwrap());
         for _ in 0..100 {
@@ -396,6 +398,7 @@ fn who_waits_for_the_stack_has_it_before_who_had_it() {
             let waits = {
                 let (core, order) = (Arc::clone(&core), Arc::clone(&order));
                 std::thread::spawn(move || {
+                    moved(usize::MAX);
                     let _locked = core.lock();
                     order.lock().unwrap().push("who waited");
                 })
@@ -408,5 +411,25 @@ fn who_waits_for_the_stack_has_it_before_who_had_it() {
             waits.join().unwrap();
             assert_eq!(*order.lock().unwrap(), ["who waited", "who had it"]);
         }
+    });
+}
+
+#[test]
+fn who_needs_the_stack_for_a_moment_passes_by_the_line() {
+    soon(|| {
+        let core = Arc::new(Core::new(stack(1), StackClock::new(Instant::ZERO)).unwrap());
+        let line = core.stand_in_line();
+        let wants = |bytes| {
+            let core = Arc::clone(&core);
+            std::thread::spawn(move || {
+                moved(bytes);
+                drop(core.lock());
+            })
+        };
+        let bulky = wants(1 << 20);
+        wants(1).join().unwrap();
+        assert!(!bulky.is_finished());
+        drop(line);
+        bulky.join().unwrap();
     });
 }
