@@ -114,6 +114,10 @@ pub(crate) struct Options {
     /// Have a `tun_pi` header in front of each frame of a TAP or TUN [default: false]
     #[arg(long, value_name = "BOOL")]
     pub(crate) tun_pi: Option<bool>,
+    /// Defend an address for ever when another host claims it again and again, instead of giving it
+    /// up: for hosts that others must find where they are (RFC 5227 §2.4 (c)) [default: false]
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) hold_address: Option<bool>,
     /// Forward datagrams that are for other hosts [default: true]
     #[arg(long, value_name = "BOOL")]
     pub(crate) forward: Option<bool>,
@@ -302,6 +306,7 @@ impl Options {
             offload,
             busy_poll,
             tun_pi,
+            hold_address,
             forward,
             pcap,
             trace,
@@ -347,6 +352,7 @@ impl Options {
             offload: offload.or(under.offload),
             busy_poll: busy_poll.or(under.busy_poll),
             tun_pi: tun_pi.or(under.tun_pi),
+            hold_address: hold_address.or(under.hold_address),
             forward: forward.or(under.forward),
             pcap: pcap.or(under.pcap),
             trace: trace.or(under.trace),

@@ -20,7 +20,7 @@ pub(crate) struct Entry<Make> {
     pub(crate) make: Make,
 }
 
-type Resolver = fn(MacAddr, u64) -> Box<dyn arp::Resolver>;
+type Resolver = fn(MacAddr, u64, &Options) -> Box<dyn arp::Resolver>;
 type Internet = fn(u64, bool) -> Box<dyn ip::Internet>;
 type ControlMessages = fn(u64) -> Box<dyn icmp::ControlMessages>;
 type Datagrams = fn(u64) -> Box<dyn udp::Datagrams>;
@@ -32,10 +32,12 @@ const fn entry<Make>(name: &'static str, about: &'static str, make: Make) -> Ent
 
 /// Address resolution.
 pub(crate) const ARP: &[Entry<Resolver>] = &[
-    entry("cache", "RFC 826 with states, retries and limits", |mac, seed| {
-        Box::new(arp::Cache::new(mac, arp::Config::default(), seed))
+    entry("cache", "RFC 826 with states, retries and limits", |mac, seed, options| {
+        let yield_address = !options.hold_address.unwrap_or(false);
+        let config = arp::Config { yield_address, ..arp::Config::default() };
+        Box::new(arp::Cache::new(mac, config, seed))
     }),
-    entry("static", "a table set by hand (--neighbour); asks nobody", |mac, _| {
+    entry("static", "a table set by hand (--neighbour); asks nobody", |mac, _, _| {
         Box::new(arp::StaticTable::new(mac))
     }),
 ];
@@ -172,4 +174,42 @@ pub(crate) fn listing() -> String {
         part("rtt", tcp::ESTIMATORS),
     ]
     .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use netdev::{EtherType, Instant, Packet};
+
+    use super::*;
+
+    struct Nowhere;
+
+    impl arp::Link for Nowhere {
+        fn transmit(&mut self, _: Instant, _: MacAddr, _: EtherType, _: Packet) {}
+    }
+
+    /// What comes of an address that another host speaks from twice.
+    fn after_two_conflicts(hold_address: Option<bool>) -> arp::Event {
+        let (own, other) = (MacAddr([2, 0, 0, 0, 0, 1]), MacAddr([2, 0, 0, 0, 0, 2]));
+        let options = Options { hold_address, ..Options::default() };
+        let mut cache = (pick(ARP, "arp", &None).unwrap().make)(own, 1, &options);
+        let addr = IpAddr::from([10, 0, 0, 1]);
+        cache.configure(Instant::ZERO, arp::Change::AddAddress(addr), &mut Nowhere).unwrap();
+        // Ethernet and IPv4, a request, from the other's link address and our own IP address.
+        let mut request = vec![0, 1, 8, 0, 6, 4, 0, 1];
+        request.extend(other.0);
+        request.extend([10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1]);
+        let mut claim = || cache.input(Instant::ZERO, Packet::from_payload(&request), &mut Nowhere);
+        assert!(matches!(claim(), arp::Event::Conflict { .. }));
+        claim()
+    }
+
+    #[test]
+    fn an_address_is_given_up_unless_it_is_to_be_held() {
+        assert!(matches!(after_two_conflicts(None), arp::Event::Lost { .. }));
+        assert!(matches!(after_two_conflicts(Some(false)), arp::Event::Lost { .. }));
+        assert!(matches!(after_two_conflicts(Some(true)), arp::Event::Conflict { .. }));
+    }
 }

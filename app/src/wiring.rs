@@ -109,7 +109,7 @@ pub(crate) fn start(
         let arp = registry::pick(registry::ARP, "arp", &options.arp)?;
         let seed = seeds.next();
         let (mac, resolver) = match device.capabilities().medium {
-            Medium::Ethernet => (identity.mac, Some((arp.make)(identity.mac, seed))),
+            Medium::Ethernet => (identity.mac, Some((arp.make)(identity.mac, seed, options))),
             Medium::Ip => (MacAddr::ZERO, None),
         };
         let index = stack.add_interface(now, device, mac, resolver, &[], None)?;
