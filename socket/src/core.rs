@@ -24,9 +24,6 @@ use crate::{Interest, Stack, error, sys};
 thread_local! {
     /// The address of the core whose stack this thread has lent to a closure; 0: none.
     static INSIDE: Cell<usize> = const { Cell::new(0) };
-}
-
-thread_local! {
     /// Whether this thread's calls take long, so that it waits in line.
     static BULKY: Cell<bool> = const { Cell::new(false) };
 }
@@ -190,16 +187,15 @@ impl Core {
     ) -> io::Result<T> {
         let mut locked = self.lock();
         let mut over = wait == Wait::Never;
-        let mut begins = true;
+        let mut now = self.now();
+        locked.call_begins(now);
         loop {
             locked.running()?;
-            let now = self.now();
-            locked.is_here(now, std::mem::take(&mut begins));
             let result = attempt(&mut locked.stack, now);
             match result {
                 Err(SocketError::WouldBlock) => {}
                 result => {
-                    locked.passes_by(now);
+                    locked.call_ends(now);
                     return result.map_err(error::io);
                 }
             }
@@ -213,6 +209,7 @@ impl Core {
             if !locked.run_inline() {
                 over = !locked.wait(key, want, wait);
             }
+            now = self.now();
         }
     }
 }

@@ -156,7 +156,7 @@ impl Absence {
     /// not, it is woken again where somebody is away.
     pub(crate) fn is_over(&self, now: Instant, loop_watch: Option<&Remote>) -> bool {
         if let Some(loop_watch) = loop_watch {
-            loop_watch.is_woken();
+            loop_watch.clear_alarm();
         }
         // Before the look at the time: who goes away now sets it again.
         self.alarm.store(false, SeqCst);
@@ -193,50 +193,53 @@ impl Locked<'_> {
             return false;
         }
         let count = bell.count();
+        let mut in_time = None;
         if let Some(signal) = self.take_lead(bell) {
             let outcome = self.lead(bell, count, &signal, wait);
             bell.led_no_longer(&signal);
-            match outcome {
-                Outcome::Rung => return true,
-                Outcome::TimedOut => return false,
-                Outcome::Deposed => {}
-            }
+            in_time = match outcome {
+                Outcome::Rung => Some(true),
+                Outcome::TimedOut => Some(false),
+                Outcome::Deposed => None,
+            };
         }
-        self.sleep_on(bell, count, wait)
+        let in_time = in_time.unwrap_or_else(|| self.sleep_on(bell, count, wait));
+        // To wait is not to be away.
+        HABIT.with(|habit| habit.seen.set(self.core().now()));
+        in_time
     }
 
-    /// A call of this thread begins, or goes on after it waited.
-    pub(crate) fn is_here(&self, now: Instant, begins: bool) {
-        HABIT.with(|habit| if begins { habit.calls(now) } else { habit.seen.set(now) });
+    /// A call of this thread begins.
+    pub(crate) fn call_begins(&self, now: Instant) {
+        HABIT.with(|habit| habit.calls(now));
     }
 
-    /// A call of this thread ends, without having had to wait.
-    pub(crate) fn passes_by(&mut self, now: Instant) {
+    /// A call of this thread has done what it was for.
+    pub(crate) fn call_ends(&mut self, now: Instant) {
         if self.core().is_waited_for() && now.since(self.asked) >= ASK_FOR_ALL {
             self.take_in();
         }
-        let Some((signal, trusted)) = HABIT.with(|habit| {
+        let known = HABIT.with(|habit| {
             let trusted = habit.is_trusted();
-            (trusted || habit.signal.get().is_some()).then_some(())?;
-            Some((habit.signal()?, trusted))
-        }) else {
-            return;
-        };
-        match &mut self.leader {
+            // Who has none has never led, and will not before it is trusted.
+            let signal = if trusted { habit.signal() } else { habit.signal.get().cloned() };
+            signal.map(|signal| (signal, trusted))
+        });
+        let Some((signal, trusted)) = known else { return };
+        match &self.leader {
             Some(leader) if Arc::ptr_eq(&leader.signal, &signal) => {
                 if !trusted {
                     return self.give_back();
                 }
-                leader.away = true;
                 if now.since(self.asked) >= ASK {
                     self.take_in();
                 }
-                self.core().absence.begins(now, self.core().loop_watch.get());
+                self.is_away(now);
             }
             None if trusted => {
                 let Some(watched) = self.watchable() else { return };
                 self.appoint(Leader { signal, watched, away: true, served: now });
-                self.core().absence.begins(now, self.core().loop_watch.get());
+                self.is_away(now);
             }
             _ => {}
         }
@@ -366,13 +369,18 @@ impl Locked<'_> {
         if !trusted || self.phase != Phase::Running {
             return self.step_down(me, Outcome::Rung);
         }
-        if let Some(leader) = &mut self.leader
-            && Arc::ptr_eq(&leader.signal, me)
-        {
+        if self.is_led_by(me) {
+            self.is_away(now);
+        }
+        Outcome::Rung
+    }
+
+    /// The leader returns to its program.
+    fn is_away(&mut self, now: Instant) {
+        if let Some(leader) = &mut self.leader {
             leader.away = true;
             self.core().absence.begins(now, self.core().loop_watch.get());
         }
-        Outcome::Rung
     }
 
     /// The leader has been away for long, as it seemed without the lock: then the devices are the

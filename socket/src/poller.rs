@@ -172,9 +172,8 @@ impl Poller {
         let before = events.len();
         let mut over = false;
         let mut locked = self.core.lock();
-        let mut begins = true;
+        locked.call_begins(self.core.now());
         loop {
-            locked.is_here(self.core.now(), std::mem::take(&mut begins));
             let notified = locked.collect(self.id, events);
             if notified || over || events.len() > before {
                 return Ok(events.len() - before);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ip::{Handle, Readiness, SocketError};
 use netdev::Instant;
 
-use crate::core::{Core, Phase, Wait, after};
+use crate::core::{self, Core, Phase, Wait, after};
 use crate::waiters::{Key, Want};
 use crate::{Interest, Stack, error};
 
@@ -100,6 +100,22 @@ impl Socket {
         attempt: impl FnMut(&mut Stack, Instant) -> Result<T, SocketError>,
     ) -> io::Result<T> {
         self.core.block(self.key, Want::Write, self.wait(self.write_timeout()), attempt)
+    }
+
+    /// As [`Socket::read`], of so many bytes.
+    pub(crate) fn read_bytes(
+        &self,
+        attempt: impl FnMut(&mut Stack, Instant) -> Result<usize, SocketError>,
+    ) -> io::Result<usize> {
+        self.read(attempt).inspect(|bytes| core::moved(*bytes))
+    }
+
+    /// As [`Socket::write`], of so many bytes.
+    pub(crate) fn write_bytes(
+        &self,
+        attempt: impl FnMut(&mut Stack, Instant) -> Result<usize, SocketError>,
+    ) -> io::Result<usize> {
+        self.write(attempt).inspect(|bytes| core::moved(*bytes))
     }
 
     /// A call that never waits.

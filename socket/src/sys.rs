@@ -202,8 +202,8 @@ mod epoll {
             let _ = check(unsafe { libc::timerfd_settime(fd, 0, &once, std::ptr::null_mut()) });
         }
 
-        /// To be called on what [`Remote::wake_after`] has woken.
-        pub(crate) fn is_woken(&self) {
+        /// The other thread was woken by [`Remote::wake_after`].
+        pub(crate) fn clear_alarm(&self) {
             let _ = (&self.alarm).read(&mut [0; 8]);
         }
 
@@ -313,7 +313,7 @@ impl Remote {
         match *self {}
     }
 
-    pub(crate) fn is_woken(&self) {
+    pub(crate) fn clear_alarm(&self) {
         match *self {}
     }
 }

@@ -9,7 +9,7 @@ use ip::{Output, Readiness, SocketError};
 use netdev::Instant;
 use tcp::{ReceiveFlags, SendFlags, State, Streams};
 
-use crate::core::{self, Wait};
+use crate::core::Wait;
 use crate::socket::Socket;
 use crate::tcp_listener::open_tcp;
 use crate::waiters::Want;
@@ -160,19 +160,17 @@ impl TcpStream {
     /// Reads with flags.
     pub fn receive(&self, buffer: &mut [u8], flags: ReceiveFlags) -> io::Result<usize> {
         let handle = self.socket.handle();
-        let received = self.socket.read(|stack, now| {
+        self.socket.read_bytes(|stack, now| {
             stack.with_tcp(now, |tcp, out| tcp.receive(now, handle, buffer, flags, out))
-        });
-        received.inspect(|bytes| core::moved(*bytes))
+        })
     }
 
     /// Writes with flags.
     pub fn send(&self, data: &[u8], flags: SendFlags) -> io::Result<usize> {
         let handle = self.socket.handle();
-        let sent = self.socket.write(|stack, now| {
+        self.socket.write_bytes(|stack, now| {
             stack.with_tcp(now, |tcp, out| tcp.send(now, handle, data, flags, out))
-        });
-        sent.inspect(|bytes| core::moved(*bytes))
+        })
     }
 
     /// As [`std::net::TcpStream::try_clone`]: both share everything, timeouts too.
@@ -264,7 +262,7 @@ impl Read for &TcpStream {
 
     fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let handle = self.socket.handle();
-        let received = self.socket.read(|stack, now| {
+        self.socket.read_bytes(|stack, now| {
             stack.with_tcp(now, |tcp, out| {
                 let mut total = 0;
                 for buffer in buffers.iter_mut().filter(|b| !b.is_empty()) {
@@ -281,8 +279,7 @@ impl Read for &TcpStream {
                 }
                 Ok(total)
             })
-        });
-        received.inspect(|bytes| core::moved(*bytes))
+        })
     }
 }
 
@@ -308,7 +305,7 @@ impl Write for &TcpStream {
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         let handle = self.socket.handle();
         let last = parts.iter().rposition(|part| !part.is_empty()).unwrap_or(0);
-        let sent = self.socket.write(|stack, now| {
+        self.socket.write_bytes(|stack, now| {
             stack.with_tcp(now, |tcp, out| {
                 let mut total = 0;
                 for (at, part) in parts.iter().enumerate().filter(|(_, part)| !part.is_empty()) {
@@ -326,8 +323,7 @@ impl Write for &TcpStream {
                 }
                 Ok(total)
             })
-        });
-        sent.inspect(|bytes| core::moved(*bytes))
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
